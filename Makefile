@@ -1,0 +1,200 @@
+# SteadyState: build, test, serve. `make help` lists the targets.
+#
+# One static archive holds every layer below the programs; a program is its main file(s) linked
+# against it, and the linker takes only the objects that the program really reaches.
+
+VARIANT ?= release
+ifeq ($(VARIANT),release)
+BUILD ?= build
+else
+BUILD ?= build/$(VARIANT)
+endif
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell cat VERSION)
+
+PKGS := json-c libmicrohttpd libcurl libjwt libgit2 libcrypto libseccomp sqlite3 zlib ncursesw
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifneq ($(V),1)
+Q := @
+say = @echo '  $(1) $@'
+else
+say =
+endif
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings
+CPPFLAGS += -D_GNU_SOURCE -Isrc -Icli -DSTEADYSTATE_VERSION='"$(VERSION)"' \
+            $(shell pkg-config --cflags $(PKGS))
+BASE_CFLAGS := -std=c17 $(WARN) -g -ffunction-sections -fdata-sections -fno-strict-aliasing -pthread
+LDFLAGS_COMMON := -Wl,--as-needed -Wl,--gc-sections -pthread
+LDLIBS := $(shell pkg-config --libs $(PKGS)) -ldl
+
+ifeq ($(VARIANT),release)
+MODE_CFLAGS := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIE
+MODE_LDFLAGS := -pie -Wl,-z,relro,-z,now
+else ifeq ($(VARIANT),asan)
+MODE_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
+               -DSTEADYSTATE_TEST_BUILD=1
+MODE_LDFLAGS := -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+MODE_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=thread -DSTEADYSTATE_TEST_BUILD=1
+MODE_LDFLAGS := -fsanitize=thread
+else ifeq ($(VARIANT),debug)
+MODE_CFLAGS := -O0 -DSTEADYSTATE_TEST_BUILD=1
+MODE_LDFLAGS :=
+else ifeq ($(VARIANT),clang)
+override CC := clang
+MODE_CFLAGS := -O2 -fPIE -Wno-gnu-statement-expression
+MODE_LDFLAGS := -pie
+else ifeq ($(VARIANT),fuzz)
+override CC := clang
+MODE_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+               -fno-sanitize-recover=all -DSTEADYSTATE_TEST_BUILD=1
+MODE_LDFLAGS := -fsanitize=address,undefined
+else
+$(error unknown VARIANT '$(VARIANT)': release debug asan tsan clang fuzz)
+endif
+
+ALL_CFLAGS = $(BASE_CFLAGS) $(MODE_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(LDFLAGS_COMMON) $(MODE_LDFLAGS) $(LDFLAGS)
+
+# --- sources -------------------------------------------------------------------------------------
+MAINS := src/daemon/main.c src/agent/main.c src/wrapper/main.c
+LIB_SRC := $(filter-out $(MAINS),$(wildcard src/*/*.c src/*/*/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+LIB := $(BUILD)/libsteadystate.a
+
+steadystated_SRC := $(wildcard src/daemon/main.c)
+steadystate-agent_SRC := $(wildcard src/agent/main.c)
+steadystate-wrapper_SRC := $(wildcard src/wrapper/main.c)
+steadystate_SRC := $(if $(wildcard cli/main.c),$(wildcard cli/*.c))
+yupdate_SRC := $(wildcard tools/yupdate.c)
+PROGRAMS := $(foreach p,steadystated steadystate-agent steadystate-wrapper steadystate yupdate,\
+              $(if $($(p)_SRC),$(p)))
+BINARIES := $(PROGRAMS:%=$(BUILD)/%)
+
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+
+.PHONY: all help check check-unit check-tsan check-fuzz check-integration check-layers check-docs \
+        serve bench bench-crdt image install format lint clean compile_commands
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BINARIES)
+
+help:
+	@echo "make            build the programs into $(BUILD)/"
+	@echo "make serve      install what is missing, build, start a server here, say what to type next"
+	@echo "make check      unit and integration tests, real engine included"
+	@echo "make bench      benchmarks against peers (bench-crdt TRACES=dir for the document engine)"
+	@echo "make image      the session image (SSH_USER=name, BUILD_TOOLS=1)"
+	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make format | lint | clean"
+	@echo "VARIANT=release|debug|asan|tsan|clang|fuzz chooses the kind of build"
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC  )
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+
+define program_rule
+$(BUILD)/$(1): $($(1)_SRC:%.c=$(BUILD)/obj/%.o) $(LIB)
+	$$(call say,LD  )
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+# --- unit tests: always with address and undefined sanitizers, leaks reported ---------------------
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD  )
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+.PHONY: unit-binaries
+unit-binaries: $(UNIT_BIN)
+
+check-unit:
+	@$(MAKE) --no-print-directory VARIANT=asan unit-binaries
+	@scripts/run-unit build/asan
+
+# Threaded code again under the thread sanitizer: tests named test_*_threads.c
+check-tsan:
+	@$(MAKE) --no-print-directory VARIANT=tsan $(patsubst %.c,build/tsan/%,$(wildcard tests/unit/*/test_*_threads.c))
+	@scripts/run-unit build/tsan
+
+# --- fuzzing ---------------------------------------------------------------------------------------
+build/asan/tests/fuzz/%: build/asan/obj/tests/fuzz/%.o build/asan/obj/tests/fuzz/replay.o build/asan/libsteadystate.a
+	@mkdir -p $(@D)
+	$(call say,LD  )
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+build/fuzz/tests/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libsteadystate.a
+	@mkdir -p $(@D)
+	$(call say,LD  )
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz-replay-binaries fuzz-binaries
+fuzz-replay-binaries: $(FUZZ_SRC:%.c=build/asan/%)
+fuzz-binaries: $(FUZZ_SRC:%.c=build/fuzz/%)
+
+# Replays the committed corpora; SECONDS=600 fuzz=NAME runs the live fuzzer instead (make fuzz).
+check-fuzz:
+	@$(MAKE) --no-print-directory VARIANT=asan fuzz-replay-binaries
+	@scripts/run-fuzz replay
+
+.PHONY: fuzz
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-binaries
+	@scripts/run-fuzz live "$(NAME)" "$(or $(TIME),60)"
+
+# --- the rest ----------------------------------------------------------------------------------------
+check: all
+	@scripts/check
+
+check-layers:
+	@scripts/check-layers
+
+check-integration: all
+	@scripts/check integration
+
+serve:
+	@scripts/serve
+
+image: all
+	@scripts/image
+
+bench: all
+	@bench/run
+
+bench-crdt: all
+	@bench/crdt/run "$(TRACES)"
+
+FORMAT_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+format:
+	clang-format -i $(FORMAT_FILES)
+
+lint: check-layers
+	@scripts/lint
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
+	@for m in docs/man/*.1; do [ ! -e $$m ] || install -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man1; done
+	@for m in docs/man/*.8; do [ ! -e $$m ] || install -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8; done
+
+clean:
+	rm -rf build compile_commands.json
+
+-include $(shell [ -d $(BUILD)/obj ] && find $(BUILD)/obj -name '*.d')
