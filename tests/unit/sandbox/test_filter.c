@@ -1,5 +1,4 @@
 /* Each policy in force in a child: one call that it must refuse, and what it must still allow. */
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -15,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/mem.h"
 #include "sandbox/sandbox.h"
@@ -77,7 +78,8 @@ static int try_stream_pair(void)
 }
 static int try_exec(void)
 {
-    char *argv[] = {"true", NULL};
+    char name[] = "true";
+    char *argv[] = {name, NULL};
     execv("/bin/true", argv);
     return errno;
 }
