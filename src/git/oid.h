@@ -1,0 +1,28 @@
+/*
+ * Object ids (SHA-1, the only object format that libgit2 1.5 and most forges have) as values.
+ */
+#ifndef GIT_OID_H_
+#define GIT_OID_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define OID_LEN 20
+#define OID_HEX 40
+
+struct oid {
+    unsigned char id[OID_LEN];
+};
+
+/* Exactly OID_HEX lower-case hex digits. */
+int oid_parse(const char *text, size_t len, struct oid *out, struct err *err);
+void oid_format(const struct oid *oid, char out[OID_HEX + 1]);
+bool oid_equal(const struct oid *a, const struct oid *b);
+bool oid_is_zero(const struct oid *oid);
+
+/* The tree without entries: 4b825dc642cb6eb9a060e54bf8d69288fbee4904. */
+extern const struct oid oid_empty_tree;
+
+#endif
