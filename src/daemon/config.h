@@ -92,9 +92,6 @@ struct config {
 
     enum log_level log_level;
     enum log_format log_format;
-
-    /* filled by config_prepare */
-    char *server_id; /* 20 of [a-z2-7], kept in the state directory */
 };
 
 void config_init(struct config *config);
@@ -105,8 +102,8 @@ void config_release(struct config *config);
  * nothing. */
 int config_load(char *const *env, const char *path, struct config *out, struct err *err);
 
-/* Makes the state directory (0700), reads or makes the secrets in it (0600): JWT secret when none
- * is configured, server id. */
+/* Makes the state directory (0700) and, unless JWT_SECRET is configured, reads or makes the secret
+ * in it (0600). (The server's id is kept in the store: store_meta_once.) */
 int config_prepare(struct config *config, struct err *err);
 
 /* Appends the effective configuration, one KEY=value a line, secrets as "(set)". */
