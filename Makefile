@@ -25,7 +25,7 @@ else
 say =
 endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-        -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings
+        -Wformat=2 -Wno-missing-field-initializers -Wundef -Wpointer-arith -Wwrite-strings
 CPPFLAGS += -D_GNU_SOURCE -Isrc -Icli -DSTEADYSTATE_VERSION='"$(VERSION)"' \
             $(shell pkg-config --cflags $(PKGS))
 BASE_CFLAGS := -std=c17 $(WARN) -g -ffunction-sections -fdata-sections -fno-strict-aliasing -pthread

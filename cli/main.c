@@ -1,0 +1,101 @@
+/* steadystate: the command table and nothing else. */
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "command.h"
+#include "ui.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+    const char *group; /* NULL: the same as the one before; "": not listed */
+};
+
+static const struct command commands[] = {
+    {"version", cmd_version, "the version", "Tools"},
+};
+
+static void print_help(void)
+{
+    printf("usage: steadystate <command> [options]\n\n"
+           "Turns a git repository into a development session that a team shares.\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (commands[i].group)
+            printf("\n%s:\n", commands[i].group);
+        printf("  %-12s %s\n", commands[i].name, commands[i].summary);
+    }
+    printf("\n'steadystate <command> --help' says more.\n");
+}
+
+/* Edit distance, small words only: for "did you mean". */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b), row[32];
+    if (n >= ARRAY_LEN(row) || m >= ARRAY_LEN(row))
+        return 99;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t replace = diagonal + (a[i - 1] != b[j - 1]);
+            size_t best = replace;
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+static int unknown_command(const char *name)
+{
+    const char *best = NULL;
+    size_t best_distance = 3;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        size_t d = distance(name, commands[i].name);
+        if (d < best_distance) {
+            best_distance = d;
+            best = commands[i].name;
+        }
+    }
+    cleanup_free char *why = xasprintf("'%s' is not a command", name);
+    cleanup_free char *todo =
+        best ? xasprintf("Did you mean '%s'?", best) : xstrdup("See 'steadystate --help'.");
+    return ui_fail(EXIT_USAGE, "usage", why, todo);
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN);
+    int first = 1;
+    if (first < argc && strcmp(argv[first], "-q") == 0) {
+        ui_set_quiet(true);
+        first++;
+    }
+    if (first >= argc) {
+        print_help();
+        return ui_finish(EXIT_USAGE);
+    }
+    if (strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "-h") == 0 ||
+        strcmp(argv[first], "help") == 0) {
+        print_help();
+        return ui_finish(EXIT_DONE);
+    }
+    if (strcmp(argv[first], "--version") == 0)
+        argv[first] = (char[]){"version"};
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(argv[first], commands[i].name) == 0)
+            return ui_finish(commands[i].run(argc - first, argv + first));
+    return unknown_command(argv[first]);
+}

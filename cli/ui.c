@@ -1,0 +1,230 @@
+#include "ui.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Presentation only, set by main's option parsing. */
+static bool quiet;
+
+void ui_set_quiet(bool on)
+{
+    quiet = on;
+}
+
+bool ui_quiet(void)
+{
+    return quiet;
+}
+
+static void put_line(struct str *line)
+{
+    str_addc(line, '\n');
+    fflush(stdout);
+    fwrite(line->p, 1, line->len, stderr);
+}
+
+int ui_fail(int code, const char *what, const char *why, const char *todo)
+{
+    cleanup_str struct str line = STR_INIT;
+    str_adds(&line, "steadystate: ");
+    str_add_printable(&line, what, strlen(what));
+    if (why && *why) {
+        str_adds(&line, ": ");
+        str_add_printable(&line, why, strlen(why));
+    }
+    if (line.p[line.len - 1] != '.' && todo)
+        str_addc(&line, '.');
+    if (todo) {
+        str_addc(&line, ' ');
+        str_add_printable(&line, todo, strlen(todo));
+    }
+    put_line(&line);
+    return code;
+}
+
+int ui_exit_code(int err_code)
+{
+    switch (err_code) {
+    case 0:
+        return EXIT_DONE;
+    case ERR_UNAUTHENTICATED:
+        return EXIT_NOT_LOGGED_IN;
+    case ERR_NOT_FOUND:
+        return EXIT_NOT_FOUND;
+    case ERR_DENIED:
+        return EXIT_NOT_ALLOWED;
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+        return EXIT_UNREACHABLE;
+    case ERR_CANCELLED:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int ui_fail_err(const char *what, const struct err *err, const char *todo)
+{
+    return ui_fail(ui_exit_code(err->code), what, err->msg, todo);
+}
+
+static void say(const char *prefix, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+static void say(const char *prefix, const char *fmt, va_list ap)
+{
+    cleanup_str struct str text = STR_INIT;
+    cleanup_str struct str line = STR_INIT;
+    str_vaddf(&text, fmt, ap);
+    str_adds(&line, prefix);
+    str_add_printable(&line, text.p, text.len);
+    put_line(&line);
+}
+
+void ui_warn(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say("steadystate: warning: ", fmt, ap);
+    va_end(ap);
+}
+
+void ui_note(const char *fmt, ...)
+{
+    if (quiet)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    say("", fmt, ap);
+    va_end(ap);
+}
+
+bool ui_stdout_is_tty(void)
+{
+    return isatty(STDOUT_FILENO);
+}
+
+bool ui_stderr_is_tty(void)
+{
+    return isatty(STDERR_FILENO);
+}
+
+bool ui_colour(int fd)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+}
+
+const char *ui_style(int fd, enum ui_style style)
+{
+    static const char *const codes[] = {
+        [UI_PLAIN] = "\033[0m",  [UI_BOLD] = "\033[1m",    [UI_DIM] = "\033[2m",
+        [UI_GREEN] = "\033[32m", [UI_YELLOW] = "\033[33m", [UI_RED] = "\033[31m",
+        [UI_CYAN] = "\033[36m",
+    };
+    return ui_colour(fd) ? codes[style] : "";
+}
+
+void ui_print_json(struct json_object *obj)
+{
+    cleanup_str struct str text = STR_INIT;
+    json_print(obj, &text);
+    str_addc(&text, '\n');
+    fwrite(text.p, 1, text.len, stdout);
+    fflush(stdout);
+}
+
+void ui_add_relative_time(struct str *out, int64_t when, int64_t now)
+{
+    static const struct {
+        int64_t seconds;
+        const char *name;
+    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+    int64_t diff = when > now ? when - now : now - when;
+    size_t i = 0;
+    while (i + 1 < ARRAY_LEN(units) && diff < units[i].seconds)
+        i++;
+    long long n = (long long)(diff / units[i].seconds);
+    str_addf(out, "%s%lld %s%s%s", when > now ? "in " : "", n, units[i].name, n == 1 ? "" : "s",
+             when > now ? "" : " ago");
+}
+
+int ui_finish(int code)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        /* A closed pipe is the reader's decision (`steadystate list | head`). */
+        if (errno != EPIPE && code == EXIT_DONE)
+            return ui_fail(EXIT_FAILED, "write", strerror(errno), NULL);
+    }
+    return code;
+}
+
+struct ui_progress {
+    bool tty;
+    bool open; /* a line is being rewritten */
+    char stage[64];
+    int64_t since_ms;
+};
+
+struct ui_progress *ui_progress_new(void)
+{
+    struct ui_progress *p = xcalloc(1, sizeof *p);
+    p->tty = ui_stderr_is_tty();
+    return p;
+}
+
+static const char *symbol(bool ok)
+{
+    bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    if (ok)
+        return utf8 ? "\xe2\x9c\x93" : "ok";
+    return utf8 ? "\xe2\x9c\x97" : "failed";
+}
+
+void ui_progress_done(struct ui_progress *p, bool ok)
+{
+    if (!p->stage[0] || quiet)
+        return;
+    double seconds = (double)(clock_mono_ms(&clock_real) - p->since_ms) / 1000.0;
+    fprintf(stderr, "%s  %s%s%s %s (%.1f s)\n", p->open ? "\r\033[K" : "",
+            ui_style(STDERR_FILENO, ok ? UI_GREEN : UI_RED), symbol(ok),
+            ui_style(STDERR_FILENO, UI_PLAIN), p->stage, seconds);
+    p->stage[0] = '\0';
+    p->open = false;
+}
+
+void ui_progress_stage(struct ui_progress *p, const char *stage, int percent, const char *detail)
+{
+    if (strncmp(p->stage, stage, sizeof p->stage - 1) != 0) {
+        ui_progress_done(p, true);
+        snprintf(p->stage, sizeof p->stage, "%s", stage);
+        p->since_ms = clock_mono_ms(&clock_real);
+    }
+    if (!p->tty || quiet)
+        return;
+    cleanup_str struct str line = STR_INIT;
+    str_adds(&line, "\r\033[K  . ");
+    str_add_printable(&line, stage, strlen(stage));
+    if (percent >= 0)
+        str_addf(&line, " %d%%", percent);
+    if (detail && *detail) {
+        str_addc(&line, ' ');
+        str_add_printable(&line, detail, strnlen(detail, 60));
+    }
+    fwrite(line.p, 1, line.len, stderr);
+    fflush(stderr);
+    p->open = true;
+}
+
+void ui_progress_free(struct ui_progress *p)
+{
+    if (p && p->open)
+        fputs("\r\033[K", stderr);
+    free(p);
+}

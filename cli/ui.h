@@ -1,0 +1,73 @@
+/*
+ * What the CLI shows and how it ends: one visual language for every command.
+ *
+ * Data goes to stdout, everything else to stderr. Colour and symbols only on a terminal whose
+ * locale has them, never with NO_COLOR or --plain.
+ */
+#ifndef CLI_UI_H
+#define CLI_UI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+
+/* Exit codes of every command (merge-file has its own). */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NOT_LOGGED_IN = 3,
+    EXIT_NOT_FOUND = 4,
+    EXIT_NOT_ALLOWED = 5,
+    EXIT_UNREACHABLE = 6,
+    EXIT_INTERRUPTED = 130,
+};
+
+/* "steadystate: <what>: <why>. <todo>" on stderr; why and todo may be NULL. Returns `code`, so that
+ * a command can `return ui_fail(...)`. */
+int ui_fail(int code, const char *what, const char *why, const char *todo);
+/* The same from an err; the exit code follows from err->code. */
+int ui_fail_err(const char *what, const struct err *err, const char *todo);
+int ui_exit_code(int err_code);
+
+/* "steadystate: warning: ..." */
+void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A line for people on stderr; nothing with -q. */
+void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ui_set_quiet(bool quiet);
+bool ui_quiet(void);
+
+bool ui_stdout_is_tty(void);
+bool ui_stderr_is_tty(void);
+/* May stdout/stderr carry colour? */
+bool ui_colour(int fd);
+
+enum ui_style { UI_PLAIN, UI_BOLD, UI_DIM, UI_GREEN, UI_YELLOW, UI_RED, UI_CYAN };
+/* Escape sequence to start a style on fd, or "" without colour; UI_PLAIN ends all. */
+const char *ui_style(int fd, enum ui_style style);
+
+/* One JSON value on one line of stdout. */
+void ui_print_json(struct json_object *obj);
+
+/* "in 3 hours", "2 minutes ago" relative to now. */
+void ui_add_relative_time(struct str *out, int64_t when, int64_t now);
+
+/* Full write of buffered stdout at the end of a command; EXIT_FAILED when it could not be written.
+ */
+int ui_finish(int code);
+
+/*
+ * Progress of something with stages: on a terminal one line that is rewritten, else one line a
+ * stage. A stage that ends gets its time behind it.
+ */
+struct ui_progress;
+struct ui_progress *ui_progress_new(void);
+void ui_progress_stage(struct ui_progress *p, const char *stage, int percent, const char *detail);
+/* Ends the current stage with the given verdict. */
+void ui_progress_done(struct ui_progress *p, bool ok);
+void ui_progress_free(struct ui_progress *p);
+
+#endif
