@@ -8,7 +8,8 @@
  *
  * Threads: every function may be called from any thread; callbacks run on the loop's thread, or
  * inside the call when the answer is known at once. Answers that are only read (get, list) come
- * from memory: no SQL, no waiting.
+ * from memory: no SQL, no waiting. session_create resolves the repository's host and may wait for
+ * the resolver: not on the loop's thread.
  *
  * Errors, for the API layer to map: ERR_INVALID (400 invalid_request), ERR_UNSUPPORTED (400
  * not_supported), ERR_NOT_FOUND (404, also for everyone who may neither own nor join it),

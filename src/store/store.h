@@ -162,7 +162,7 @@ typedef int (*store_fill_fn)(const struct store_lease *lease, struct store_sessi
  * ERR_LIMIT: a range is used up, the message says which. ERR_EXISTS: id. */
 int store_session_create(struct store *store, struct store_session *s,
                          const struct store_ranges *ranges, store_fill_fn fill, void *payload,
-                         int64_t now, struct err *err);
+                         struct err *err);
 /* Writes everything but id, creator and created_at. ERR_NOT_FOUND. */
 int store_session_update(struct store *store, const struct store_session *s, struct err *err);
 int store_session_get(struct store *store, const char *id, struct store_session *out,
@@ -173,10 +173,10 @@ int store_session_each(struct store *store,
                        int (*each)(const struct store_session *s, void *payload, struct err *err),
                        void *payload, struct err *err);
 /* Gives back port, subnet and, when nothing of its volume is left, the uid range. */
-int store_session_release_lease(struct store *store, const char *id, bool volume_gone, int64_t now,
+int store_session_release_lease(struct store *store, const char *id, bool volume_gone,
                                 struct err *err);
 /* Forgets a session; its leases are given back. */
-int store_session_delete(struct store *store, const char *id, int64_t now, struct err *err);
+int store_session_delete(struct store *store, const char *id, struct err *err);
 
 /* ---- people thrown out of a session
  * ----------------------------------------------------------------------- */
