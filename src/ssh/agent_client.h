@@ -16,6 +16,9 @@
 /* Keys that the agent at this socket holds, in its order, types unknown to us left out. Release
  * with ssh_agent_keys_free. ERR_UNAVAILABLE: no agent answers. */
 int ssh_agent_list(const char *socket_path, struct ssh_key **keys, size_t *n, struct err *err);
+/* The same from an answer's bytes (pure; for the fuzzer). */
+int ssh_agent_parse_keys(const void *answer, size_t len, struct ssh_key **keys, size_t *n,
+                         struct err *err);
 void ssh_agent_keys_free(struct ssh_key *keys, size_t n);
 
 /* Appends the wire form of the signature (rsa-sha2-512 asked for RSA). ERR_DENIED: the agent
