@@ -23,6 +23,8 @@
 #define SPEC_HOSTS_MAX 256
 #define SPEC_UID_RANGE 65536 /* ids mapped for a session's user namespace */
 
+#define SPEC_CONTAINER_SSH_PORT 2222 /* where a container's sshd listens */
+
 /* uids inside a session */
 #define SPEC_HELPER_UID 10000     /* git transport, pack import */
 #define SPEC_FIRST_USER_UID 10001 /* collaborators, counting up */

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -91,6 +93,29 @@ int sandbox_child_enter(void *payload)
     if (rc == 0 && child->filter)
         rc = sandbox_filter_install(child->filter);
     return rc;
+}
+
+int sandbox_kill_as(uid_t uid, gid_t gid, pid_t pid, int signo)
+{
+    pid_t child = fork();
+    if (child < 0)
+        return -1;
+    if (child == 0) {
+        /* kill(-1) would end this child before it can report; it is then reported as done. */
+        if (sandbox_become(uid, gid) != 0)
+            _exit(EPERM);
+        _exit(kill(pid, signo) == 0 ? 0 : errno);
+    }
+    int status;
+    pid_t got;
+    do {
+        got = waitpid(child, &status, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+        return refuse(WEXITSTATUS(status));
+    return 0;
 }
 
 int sandbox_hide(struct err *err)

@@ -68,6 +68,10 @@ struct sandbox_child {
 };
 int sandbox_child_enter(void *payload);
 
+/* Sends signo to pid (negative: a process group) from a child that has become uid and gid, which
+ * needs no CAP_KILL. 0, or -1 with errno (ESRCH: nobody there). */
+int sandbox_kill_as(uid_t uid, gid_t gid, pid_t pid, int signo);
+
 /* No core dump, no ptrace by a process of the same uid, /proc/self owned by root. */
 int sandbox_hide(struct err *err);
 
