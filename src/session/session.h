@@ -8,8 +8,7 @@
  *
  * Threads: every function may be called from any thread; callbacks run on the loop's thread, or
  * inside the call when the answer is known at once. Answers that are only read (get, list) come
- * from memory: no SQL, no waiting. session_create resolves the repository's host and may wait for
- * the resolver: not on the loop's thread.
+ * from memory: no SQL, no waiting.
  *
  * Errors, for the API layer to map: ERR_INVALID (400 invalid_request), ERR_UNSUPPORTED (400
  * not_supported), ERR_NOT_FOUND (404, also for everyone who may neither own nor join it),
@@ -166,11 +165,11 @@ struct session_request {
 typedef void (*session_reply_fn)(int code, const char *json, size_t len, const struct err *err,
                                  void *payload);
 
-/* Validates, allocates and stores; appends the SessionInfo (state Provisioning, magic_link right)
- * and writes the id; work goes on behind it. */
-int session_create(struct sessions *s, const struct session_caller *caller,
-                   const struct session_request *request, char id[SESSION_ID_LEN + 1],
-                   struct str *json, struct err *err);
+/* Validates (the repository's host is resolved on another thread), allocates and stores; answers
+ * the SessionInfo (its id, state Provisioning, the magic link already right); work goes on behind
+ * it. Everything is copied. */
+void session_create(struct sessions *s, const struct session_caller *caller,
+                    const struct session_request *request, session_reply_fn done, void *payload);
 
 /* Appends the SessionInfo. */
 int session_get(struct sessions *s, const struct session_caller *caller, const char *id,
