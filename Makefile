@@ -160,13 +160,13 @@ fuzz:
 	@scripts/run-fuzz live "$(NAME)" "$(or $(TIME),60)"
 
 # --- the rest ----------------------------------------------------------------------------------------
-check: all
+check:
 	@scripts/check
 
 check-layers:
 	@scripts/check-layers
 
-check-integration: all
+check-integration:
 	@scripts/check integration
 
 serve:
