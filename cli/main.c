@@ -17,6 +17,16 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"login", cmd_login, "log in to a server", "Account"},
+    {"logout", cmd_logout, "revoke and forget the login", NULL},
+    {"whoami", cmd_whoami, "who is logged in, and until when", NULL},
+    {"refresh", cmd_refresh, "fetch a new access token", NULL},
+    {"list", cmd_list, "sessions you started or may join", "Sessions"},
+    {"join", cmd_join, "enter a session", NULL},
+    {"down", cmd_down, "end a session", NULL},
+    {"extend", cmd_extend, "give a session more time", NULL},
+    {"members", cmd_members, "who may come in, and who is there", NULL},
+    {"kick", cmd_kick, "throw a person out of a session", NULL},
     {"version", cmd_version, "the version", "Tools"},
 };
 

@@ -1,0 +1,234 @@
+/* down, extend, members, kick: one session that is there already. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "command.h"
+#include "opt.h"
+#include "session_view.h"
+#include "ui.h"
+
+#define DOWN_WAIT_MS (180 * 1000)
+#define TTL_MAX_S (366LL * 86400)
+
+static void nap_ms(long ms)
+{
+    struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&ts, NULL);
+}
+
+static char *session_path(const char *id, const char *rest)
+{
+    return xasprintf("/sessions/%s%s", id, rest);
+}
+
+/* Until the session is gone; *info is the last that was seen. */
+static int wait_terminated(struct backend *b, const char *id, struct json_object **info,
+                           struct err *err)
+{
+    int64_t deadline = clock_mono_ms(&clock_real) + DOWN_WAIT_MS;
+    for (long ms = 50;; ms = ms < 500 ? ms * 2 : ms) {
+        struct json_object *now = NULL;
+        int rc = session_get(b, id, &now, err);
+        if (rc == ERR_NOT_FOUND) {
+            err_clear(err);
+            return 0;
+        }
+        if (rc)
+            return rc;
+        json_object_put(*info);
+        *info = now;
+        const char *state = session_text(now, "state");
+        if (strcmp(state, "Terminated") == 0)
+            return 0;
+        if (strcmp(state, "Terminating") != 0)
+            return err_set(err, ERR_FAILED, "the session is %s: %s", state,
+                           session_text(now, "message"));
+        if (clock_mono_ms(&clock_real) > deadline)
+            return err_set(err, ERR_TIMEOUT, "it is still ending: %s",
+                           session_text(now, "message"));
+        nap_ms(ms);
+    }
+}
+
+int cmd_down(int argc, char **argv)
+{
+    static const struct command_help help = {
+        .name = "down",
+        .synopsis = "[options] <id|link>",
+        .summary = "Ends a session. What was not published is archived on the server first.",
+        .example = "steadystate down k3jx5m2qzv7ah4tw6ydn",
+    };
+    const char *server = NULL;
+    bool json = false, no_wait = false;
+    const struct opt opts[] = {
+        {0, "no-wait", OPT_FLAG, NULL, "do not wait until it is gone", .flag = &no_wait},
+        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
+        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
+        {0}};
+    int first, rc = opt_parse(argc, argv, opts, &help, &first);
+    if (rc >= 0)
+        return rc;
+    if (first + 1 != argc)
+        return opt_usage_error(&help, "give one session id or link");
+    char id[SESSION_ID_LEN + 1];
+    if ((rc = session_operand("down", argv[first], id)) >= 0)
+        return rc;
+    struct err err = ERR_INIT;
+    cleanup_backend struct backend b = {0};
+    if (backend_open(server, &b, &err))
+        return ui_fail_err("down", &err, NULL);
+    cleanup_free char *path = session_path(id, "");
+    cleanup_json struct json_object *info = NULL;
+    if (backend_call(&b, "DELETE", path, NULL, 0, NULL, NULL, &err) ||
+        (!no_wait && wait_terminated(&b, id, &info, &err)))
+        return backend_fail(&b, "down", &err);
+    session_forget_known_hosts(id);
+    if (json) {
+        if (!info) {
+            info = json_object_new_object();
+            json_add_str(info, "id", id);
+            json_add_str(info, "state", no_wait ? "Terminating" : "Terminated");
+        }
+        ui_print_json(info);
+    } else {
+        printf("Session %s %s.\n", id, no_wait ? "is ending" : "has ended");
+    }
+    return EXIT_DONE;
+}
+
+int cmd_extend(int argc, char **argv)
+{
+    static const struct command_help help = {
+        .name = "extend",
+        .synopsis = "<id|link> --ttl 2h",
+        .summary = "Lets a session live for that long from now.",
+        .example = "steadystate extend k3jx5m2qzv7ah4tw6ydn --ttl 2h",
+    };
+    const char *server = NULL, *ttl = NULL;
+    bool json = false;
+    const struct opt opts[] = {
+        {0, "ttl", OPT_VALUE, "TIME", "90m, 12h, 2d", .text = &ttl},
+        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
+        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
+        {0}};
+    int first, rc = opt_parse(argc, argv, opts, &help, &first);
+    if (rc >= 0)
+        return rc;
+    if (first + 1 != argc || !ttl)
+        return opt_usage_error(&help, "give one session id or link, and --ttl");
+    struct err err = ERR_INIT;
+    int64_t seconds = 0;
+    char id[SESSION_ID_LEN + 1];
+    if (num_parse_duration(ttl, TTL_MAX_S, &seconds, &err))
+        return opt_usage_error(&help, "--ttl: %s", err.msg);
+    if ((rc = session_operand("extend", argv[first], id)) >= 0)
+        return rc;
+    cleanup_backend struct backend b = {0};
+    if (backend_open(server, &b, &err))
+        return ui_fail_err("extend", &err, NULL);
+    cleanup_free char *path = session_path(id, "/extend");
+    cleanup_json struct json_object *body = json_object_new_object();
+    cleanup_json struct json_object *info = NULL;
+    json_add_i64(body, "ttl_secs", seconds);
+    if (backend_call(&b, "POST", path, body, 0, &info, NULL, &err))
+        return backend_fail(&b, "extend", &err);
+    if (json) {
+        ui_print_json(info);
+        return EXIT_DONE;
+    }
+    int64_t expires = 0;
+    json_opt_i64(info, "expires_at", 0, INT64_MAX, &expires, NULL);
+    cleanup_str struct str when = STR_INIT;
+    ui_add_relative_time(&when, expires, clock_now(&clock_real));
+    printf("Session %s ends %s.\n", id, when.p);
+    return EXIT_DONE;
+}
+
+static void print_member(struct json_object *m)
+{
+    int64_t connected = 0;
+    json_opt_i64(m, "connected", 0, INT32_MAX, &connected, NULL);
+    cleanup_str struct str login = STR_INIT;
+    const char *name = session_text(m, "login");
+    str_add_printable(&login, name, strlen(name));
+    printf("%-20s  %-8s  %-14s  %s\n", login.p, session_text(m, "provider"),
+           session_text(m, "rule"), connected ? "connected" : "-");
+}
+
+int cmd_members(int argc, char **argv)
+{
+    static const struct command_help help = {
+        .name = "members",
+        .synopsis = "<id|link>",
+        .summary = "Shows who may come in, by which rule, and who is there.",
+        .example = "steadystate members k3jx5m2qzv7ah4tw6ydn",
+    };
+    const char *server = NULL;
+    bool json = false;
+    const struct opt opts[] = {
+        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
+        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
+        {0}};
+    int first, rc = opt_parse(argc, argv, opts, &help, &first);
+    if (rc >= 0)
+        return rc;
+    if (first + 1 != argc)
+        return opt_usage_error(&help, "give one session id or link");
+    char id[SESSION_ID_LEN + 1];
+    if ((rc = session_operand("members", argv[first], id)) >= 0)
+        return rc;
+    struct err err = ERR_INIT;
+    cleanup_backend struct backend b = {0};
+    cleanup_json struct json_object *answer = NULL;
+    struct json_object *members = NULL;
+    cleanup_free char *path = session_path(id, "/members");
+    if (backend_open(server, &b, &err))
+        return ui_fail_err("members", &err, NULL);
+    if (backend_call(&b, "GET", path, NULL, 0, &answer, NULL, &err) ||
+        json_opt_array(answer, "members", 10000, &members, &err))
+        return backend_fail(&b, "members", &err);
+    if (json) {
+        ui_print_json(answer);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; members && i < json_object_array_length(members); i++)
+        print_member(json_object_array_get_idx(members, i));
+    return EXIT_DONE;
+}
+
+int cmd_kick(int argc, char **argv)
+{
+    static const struct command_help help = {
+        .name = "kick",
+        .synopsis = "<id|link> <login>",
+        .summary = "Closes a person's connections and keeps the person out.",
+        .example = "steadystate kick k3jx5m2qzv7ah4tw6ydn mallory",
+    };
+    const char *server = NULL;
+    const struct opt opts[] = {
+        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
+        {0}};
+    int first, rc = opt_parse(argc, argv, opts, &help, &first);
+    if (rc >= 0)
+        return rc;
+    if (first + 2 != argc)
+        return opt_usage_error(&help, "give a session id or link, and a login");
+    char id[SESSION_ID_LEN + 1];
+    if ((rc = session_operand("kick", argv[first], id)) >= 0)
+        return rc;
+    struct err err = ERR_INIT;
+    cleanup_backend struct backend b = {0};
+    cleanup_free char *path = session_path(id, "/kick");
+    cleanup_json struct json_object *body = json_object_new_object();
+    json_add_str(body, "login", argv[first + 1]);
+    if (backend_open(server, &b, &err))
+        return ui_fail_err("kick", &err, NULL);
+    if (backend_call(&b, "POST", path, body, BACKEND_IDEMPOTENT, NULL, NULL, &err))
+        return backend_fail(&b, "kick", &err);
+    printf("%s is out of session %s.\n", argv[first + 1], id);
+    return EXIT_DONE;
+}
