@@ -43,16 +43,23 @@ static int ask(const char *socket_path, const struct str *request, struct str *a
     cleanup_str struct str framed = STR_INIT;
     ssh_put_string(&framed, request->p, request->len);
     unsigned char head[4];
-    if (fd_write_full(fd, framed.p, framed.len, err) || fd_read_full(fd, head, sizeof head, err))
-        return err_wrap(err, "ssh-agent");
+    int rc = fd_write_full(fd, framed.p, framed.len, err);
+    if (!rc)
+        rc = fd_read_full(fd, head, sizeof head, err);
+    if (rc) {
+        err_wrap(err, "ssh-agent");
+        return rc;
+    }
     struct ssh_reader r = ssh_reader_of(head, sizeof head);
     uint32_t n = 0;
     ssh_get_u32(&r, &n);
     if (n == 0 || n > SSH_AGENT_MSG_MAX)
         return err_set(err, ERR_INVALID, "ssh-agent: malformed answer");
-    int rc = fd_read_full(fd, str_reserve(answer, n), n, err);
-    if (rc)
-        return err_wrap(err, "ssh-agent");
+    rc = fd_read_full(fd, str_reserve(answer, n), n, err);
+    if (rc) {
+        err_wrap(err, "ssh-agent");
+        return rc;
+    }
     str_grew(answer, n);
     return 0;
 }

@@ -197,8 +197,10 @@ int ssh_key_parse_line(const char *line, size_t len, struct ssh_key *out, struct
                        "key line does not begin with an allowed key type (options are refused)");
     cleanup_str struct str blob = STR_INIT;
     int rc = enc_unbase64((const char *)data.p, data.len, &blob, err);
-    if (rc)
-        return err_wrap(err, "key");
+    if (rc) {
+        err_wrap(err, "key");
+        return rc;
+    }
     rc = ssh_key_parse_blob(blob.p, blob.len, out, err);
     if (rc)
         return rc;

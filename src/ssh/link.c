@@ -53,8 +53,10 @@ static int parse_ssh(const char *text, size_t len, struct magic_link *out, struc
 {
     cleanup_url struct url u = {0};
     int rc = url_parse(text, len, &u, err);
-    if (rc)
-        return err_wrap(err, "magic link: ssh");
+    if (rc) {
+        err_wrap(err, "magic link: ssh");
+        return rc;
+    }
     if (strcmp(u.scheme, "ssh") != 0)
         return err_set(err, ERR_INVALID, "magic link: ssh is not an ssh:// URL");
     if (!u.user || u.password || !ssh_user_is_valid(u.user))
@@ -75,8 +77,10 @@ static int parse_host_key(const char *text, size_t len, struct magic_link *out, 
 {
     cleanup_ssh_key struct ssh_key key;
     int rc = ssh_key_parse_line(text, len, &key, err);
-    if (rc)
-        return err_wrap(err, "magic link: host_key");
+    if (rc) {
+        err_wrap(err, "magic link: host_key");
+        return rc;
+    }
     cleanup_str struct str line = STR_INIT;
     ssh_key_format(&key, &line);
     out->host_key = str_detach(&line);
@@ -98,8 +102,10 @@ static int parse_param(const char *p, size_t len, struct magic_link *out, struct
     cleanup_str struct str value = STR_INIT;
     const char *raw = eq ? eq + 1 : p + len;
     int rc = url_decode(raw, (size_t)(p + len - raw), true, &value, err);
-    if (rc)
-        return err_wrap(err, "magic link");
+    if (rc) {
+        err_wrap(err, "magic link");
+        return rc;
+    }
     return is_ssh ? parse_ssh(value.p, value.len, out, err)
                   : parse_host_key(value.p, value.len, out, err);
 }

@@ -60,8 +60,10 @@ static int parse_fields(struct ssh_reader *r, struct sshsig *out, struct err *er
         !ssh_get_string(r, &hash) || !ssh_get_string(r, &signature) || r->left)
         return err_set(err, ERR_INVALID, "malformed SSH signature");
     int rc = ssh_key_parse_blob(key.p, key.len, &out->key, err);
-    if (rc)
-        return err_wrap(err, "SSH signature");
+    if (rc) {
+        err_wrap(err, "SSH signature");
+        return rc;
+    }
     out->name_space = text_of(name);
     out->hash = text_of(hash);
     if (!out->name_space || !*out->name_space || !out->hash || !hash_of(out->hash))
@@ -117,8 +119,10 @@ int sshsig_parse_armor(const char *text, size_t len, struct sshsig *out, struct 
     if (rc)
         return rc;
     rc = enc_unbase64(body.p, body.len, &blob, err);
-    if (rc)
-        return err_wrap(err, "SSH signature");
+    if (rc) {
+        err_wrap(err, "SSH signature");
+        return rc;
+    }
     return sshsig_parse_blob(blob.p, blob.len, out, err);
 }
 
