@@ -122,6 +122,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	$(call say,LD  )
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# Test programs in C that need a real counterpart; the Python tests run them.
+$(BUILD)/tests/integration/%: $(BUILD)/obj/tests/integration/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD  )
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
 .PHONY: unit-binaries
 unit-binaries: $(UNIT_BIN)
 

@@ -128,13 +128,12 @@ int rest_container_remove(void *self, const char *name, struct err *err)
     rc = rest_call(
         r, &(struct rest_call){.what = "remove the container", .method = "DELETE", .path = path.p},
         NULL, NULL, &local);
+    if (rc == 0 || rc == ERR_NOT_FOUND)
+        return 0;
     /* Podman also answers 500 "device or resource busy" for a container that it did remove. */
-    if (rc < 0 && rc != ERR_NOT_FOUND && rc != ERR_UNAVAILABLE &&
-        !is_gone(r, name, rc == ERR_CONFLICT))
-        return err_set(err, rc, "%s", local.msg);
-    if (rc == ERR_UNAVAILABLE)
-        return err_set(err, rc, "%s", local.msg);
-    return 0;
+    if (rc != ERR_UNAVAILABLE && is_gone(r, name, rc == ERR_CONFLICT))
+        return 0;
+    return err_set(err, rc, "%s", local.msg);
 }
 
 int rest_archive_put(void *self, const char *name, const char *dir, const void *tar, size_t n,
