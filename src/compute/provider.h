@@ -24,7 +24,8 @@
 enum channel_wire {
     CHANNEL_PLAIN, /* frames, both ways */
     CHANNEL_MUX,   /* towards us in the engines' attach format: 1 byte stream (1 out, 2 err), 3 zero
-                      bytes, u32   big-endian length, data; stream 1 is frames, stream 2 goes to the log
+                      bytes, u32   big-endian length, data; stream 1 is frames, stream 2 goes to the
+                      log
                     */
 };
 
