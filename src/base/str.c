@@ -186,6 +186,16 @@ bool str_is_utf8(const char *text, size_t n)
 {
     const unsigned char *p = (const unsigned char *)text;
     while (n) {
+        uint64_t eight;
+        while (n >= sizeof eight) {
+            memcpy(&eight, p, sizeof eight);
+            if (eight & 0x8080808080808080u)
+                break;
+            p += sizeof eight;
+            n -= sizeof eight;
+        }
+        if (!n)
+            return true;
         size_t len = utf8_sequence(p, n);
         if (!len)
             return false;
