@@ -24,6 +24,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KINDS = ("podman", "docker")
 SESSION_IMAGE = "localhost/steadystate-session:latest"
+# An engine without CAP_SYS_RESOURCE starts nothing that names no limits of its own.
+ULIMITS = [{"Name": "nofile", "Soft": 1024, "Hard": 4096}, {"Name": "nproc", "Soft": 1024, "Hard": 4096}]
 
 
 class _Connection(http.client.HTTPConnection):
@@ -86,6 +88,22 @@ class Engine:
         assert status in (200, 101), (status, output)
         _, state = self.request("GET", f"/exec/{made['Id']}/json")
         return state["ExitCode"], output.decode(errors="replace")
+
+    def run_once(self, image, argv):
+        """(exit code, stdout + stderr) of a container made for one command, without network."""
+        status, made = self.request("POST", "/containers/create", {
+            "Image": image, "Cmd": argv, "Tty": True,
+            "HostConfig": {"NetworkMode": "none", "Ulimits": ULIMITS}})
+        assert status == 201, (status, made)
+        container = f"/containers/{made['Id']}"
+        try:
+            status, answer = self.request("POST", container + "/start")
+            assert status == 204, (status, answer)
+            _, result = self.request("POST", container + "/wait")
+            _, output = self.request("GET", container + "/logs?stdout=1&stderr=1")
+        finally:
+            self.request("DELETE", container + "?force=1&v=1")
+        return result["StatusCode"], output.decode(errors="replace").replace("\r\n", "\n")
 
     def stop_service(self):
         """Ends the service (an engine of our own only); Podman's containers run on."""
