@@ -90,8 +90,8 @@ struct engine_container_spec {
     const char *const *cap_add; /* NULL-terminated, without CAP_ */
     bool read_only;
     const char *seccomp;  /* path or text, see engine_info.seccomp_path; NULL: the engine's own */
-    uint32_t userns_base; /* with userns_size > 0 and engine_info.userns_option */
-    uint32_t userns_size;
+    uint32_t userns_base; /* first host id of a user namespace; without effect on dockerd */
+    uint32_t userns_size; /* 0: none asked for */
 
     uint64_t memory; /* bytes, swap included */
     int cpus_milli;

@@ -13,15 +13,10 @@ int rest_container_create(void *self, const struct engine_container_spec *spec,
 {
     struct rest *r = self;
     const struct rest_dialect *d;
-    struct engine_info info;
     int rc = rest_dialect(r, &d, err);
-    /* A rootless Podman has a user namespace already and copies the image to give another. */
-    if (rc == 0 && spec->userns_size)
-        rc = rest_info(r, &info, err);
     if (rc < 0)
         return rc;
-    bool userns = spec->userns_size && info.userns_option;
-    cleanup_json struct json_object *body = rest_json_container(spec, userns);
+    cleanup_json struct json_object *body = rest_json_container(spec, d->podman);
     cleanup_str struct str path = STR_INIT;
     str_adds(&path, "/containers/create?");
     cleanup_str struct str query = STR_INIT;

@@ -1,0 +1,233 @@
+#include "compute/container/container.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "compute/container/internal.h"
+#include "sandbox/sandbox.h"
+
+#define NOFILE_MAX 65536
+#define NPROC_MAX 65536
+#define NETWORK_TRIES 3
+
+/* An engine without CAP_SYS_RESOURCE cannot give more than it has; it runs on this machine, so our
+ * own limit tells. */
+static int limit_of(__rlimit_resource_t resource, int max)
+{
+    struct rlimit r;
+    if (getrlimit(resource, &r) < 0 || r.rlim_max == RLIM_INFINITY || r.rlim_max > (rlim_t)max)
+        return max;
+    return (int)r.rlim_max;
+}
+
+static void add_warnings(const struct container_provider *cp, const struct engine_info *info,
+                         struct provider_info *out)
+{
+    if (!info->userns && !info->userns_option)
+        strv_push(&out->warnings, "sessions have no user namespace: dockerd without userns-remap");
+    if (!cp->guarded)
+        strv_push(&out->warnings,
+                  "sessions reach services of the engine's host that listen on all addresses");
+    if (info->seccomp_path && !cp->profile_path)
+        strv_push(&out->warnings,
+                  "the engine's own seccomp profile is used until a session's agent "
+                  "has loaded ours");
+}
+
+static int check_image(const struct container_provider *cp, struct provider_info *out)
+{
+    cleanup_engine_image struct engine_image image = {0};
+    struct err local = ERR_INIT;
+    int rc = cp->engine.ops->image_inspect(cp->engine.self, cp->image, &image, &local);
+    if (rc == ERR_NOT_FOUND) {
+        strv_pushf(&out->warnings, "the engine has no image %s: build it with `make image`",
+                   cp->image);
+        return 0;
+    }
+    if (rc < 0)
+        return 0;
+    const char *user = engine_label(&image.labels, LABEL_IMAGE_USER);
+    if (!user || strcmp(user, cp->ssh_user) != 0)
+        strv_pushf(&out->warnings, "the image %s was not built for the SSH user %s", cp->image,
+                   cp->ssh_user);
+    return 0;
+}
+
+static int container_info(void *self, struct provider_info *out, struct err *err)
+{
+    (void)err;
+    struct container_provider *cp = self;
+    memset(out, 0, sizeof *out);
+    struct engine_info info;
+    struct err local = ERR_INIT;
+    memcpy(out->engine, "none", 5);
+    if (cp->engine.ops->info(cp->engine.self, &info, &local) == 0) {
+        memcpy(out->engine, info.name, sizeof info.name);
+        memcpy(out->version, info.version, sizeof out->version);
+        out->rootless = info.rootless;
+        out->userns = info.userns || info.userns_option;
+        out->cgroup_version = info.cgroup_version;
+        out->ok = container_check_engine(cp, &info, false, &local) == 0;
+        add_warnings(cp, &info, out);
+        check_image(cp, out);
+    }
+    memcpy(out->detail, local.msg, sizeof out->detail);
+    return 0;
+}
+
+int container_attach(void *self, const char *session_id, struct provider_conn *out, struct err *err)
+{
+    struct container_provider *cp = self;
+    struct container_names names;
+    container_names_of(session_id, &names);
+    *out = (struct provider_conn)PROVIDER_CONN_INIT;
+    cleanup_strv struct strv argv = STRV_INIT;
+    strv_pushl(&argv, CONTAINER_AGENT, "ctl", NULL);
+    struct engine_exec exec = {.argv = &argv, .user = "0:0", .want_stdin = true};
+    char id[ENGINE_ID_MAX + 1];
+    struct err local = ERR_INIT;
+    int rc = cp->engine.ops->exec(cp->engine.self, names.name, &exec, &out->fd, id, &local);
+    if (rc == ERR_CONFLICT)
+        rc = ERR_NOT_FOUND;
+    if (rc < 0)
+        return err_set(err, rc, "%s", local.msg);
+    out->wire = CHANNEL_MUX;
+    return 0;
+}
+
+static int container_stop(void *self, const char *session_id, int grace_ms, struct err *err)
+{
+    struct container_provider *cp = self;
+    struct container_names names;
+    container_names_of(session_id, &names);
+    struct err local = ERR_INIT;
+    int rc = cp->engine.ops->container_stop(cp->engine.self, names.name, (grace_ms + 999) / 1000,
+                                            &local);
+    if (rc < 0 && rc != ERR_NOT_FOUND)
+        return err_set(err, rc, "%s", local.msg);
+    return 0;
+}
+
+static int container_remove(void *self, const char *session_id, struct err *err)
+{
+    struct container_provider *cp = self;
+    const struct engine_ops *ops = cp->engine.ops;
+    struct container_names names;
+    container_names_of(session_id, &names);
+    int rc = ops->container_remove(cp->engine.self, names.name, err);
+    if (rc < 0)
+        return rc;
+    /* An engine may hold on to the address for a moment after its container is gone. */
+    struct err local = ERR_INIT;
+    for (int i = 0; i < NETWORK_TRIES; i++) {
+        err_clear(&local);
+        rc = ops->network_remove(cp->engine.self, names.name, &local);
+        if (rc != ERR_CONFLICT)
+            break;
+    }
+    if (rc < 0)
+        return err_set(err, rc, "%s", local.msg);
+    return ops->volume_remove(cp->engine.self, names.name, err);
+}
+
+static struct provider_session *session_of(struct provider_sessions *out, const char *id)
+{
+    for (size_t i = 0; i < out->len; i++)
+        if (strcmp(out->v[i].id, id) == 0)
+            return &out->v[i];
+    VEC_GROW(out->v, out->len, out->cap);
+    struct provider_session *s = &out->v[out->len++];
+    memset(s, 0, sizeof *s);
+    memcpy(s->id, id, SESSION_ID_LEN + 1);
+    return s;
+}
+
+static int container_list(void *self, struct provider_sessions *out, struct err *err)
+{
+    struct container_provider *cp = self;
+    memset(out, 0, sizeof *out);
+    cleanup_free char *label = xasprintf(LABEL_SERVER "=%s", cp->server_id);
+    for (int kind = ENGINE_CONTAINERS; kind <= ENGINE_VOLUMES; kind++) {
+        cleanup_engine_list struct engine_list list = {0};
+        int rc = cp->engine.ops->list(cp->engine.self, (enum engine_kind)kind, label, &list, err);
+        if (rc < 0) {
+            provider_sessions_release(out);
+            return rc;
+        }
+        for (size_t i = 0; i < list.len; i++) {
+            const char *id = engine_label(&list.v[i].labels, LABEL_SESSION);
+            const char *hash = engine_label(&list.v[i].labels, LABEL_SPEC);
+            if (!id || !session_id_is_valid(id))
+                continue;
+            struct provider_session *s = session_of(out, id);
+            if (kind != ENGINE_CONTAINERS)
+                continue;
+            s->running = list.v[i].state == ENGINE_RUNNING;
+            if (hash && strlen(hash) == sizeof s->spec_hash - 1)
+                memcpy(s->spec_hash, hash, sizeof s->spec_hash);
+        }
+    }
+    return 0;
+}
+
+static void container_free(void *self)
+{
+    struct container_provider *cp = self;
+    engine_free(&cp->engine);
+    free(cp->server_id);
+    free(cp->image);
+    free(cp->ssh_user);
+    free(cp->profile_path);
+    free(cp->policy);
+    free(cp);
+}
+
+static const struct provider_ops container_ops = {
+    .name = "container",
+    .info = container_info,
+    .start = container_start,
+    .attach = container_attach,
+    .stop = container_stop,
+    .remove = container_remove,
+    .list = container_list,
+    .free = container_free,
+};
+
+int container_provider_new(struct engine *engine, const struct container_options *options,
+                           struct provider *out, struct err *err)
+{
+    struct container_provider *cp = xcalloc(1, sizeof *cp);
+    cp->engine = *engine;
+    *engine = (struct engine){0};
+    cp->server_id = xstrdup(options->server_id);
+    cp->image = xstrdup(options->image);
+    cp->ssh_user = xstrdup(options->ssh_user);
+    cp->require_userns = options->require_userns;
+    cp->guarded = options->guarded;
+    cp->nofile = limit_of(RLIMIT_NOFILE, NOFILE_MAX);
+    cp->nproc = limit_of(RLIMIT_NPROC, NPROC_MAX);
+    struct str policy = STR_INIT;
+    sandbox_policy_json(SANDBOX_SESSION, &policy);
+    int rc = 0;
+    if (options->profile_path) {
+        cp->profile_path = xstrdup(options->profile_path);
+        rc = fd_write_file(AT_FDCWD, cp->profile_path, policy.p, policy.len, 0644, err);
+    }
+    cp->policy = str_detach(&policy);
+    if (rc < 0) {
+        container_free(cp);
+        return rc;
+    }
+    out->ops = &container_ops;
+    out->self = cp;
+    return 0;
+}
+
+bool container_is_inside(void)
+{
+    return access("/run/.containerenv", F_OK) == 0 || access("/.dockerenv", F_OK) == 0;
+}

@@ -1,0 +1,62 @@
+/* What the files of the container provider share. */
+#ifndef COMPUTE_CONTAINER_INTERNAL_H
+#define COMPUTE_CONTAINER_INTERNAL_H
+
+#include "compute/container/container.h"
+
+#define LABEL_SESSION "steadystate.session"
+#define LABEL_SERVER "steadystate.server"
+#define LABEL_SPEC "steadystate.spec"
+#define LABEL_IMAGE_USER "steadystate.ssh-user"
+
+struct container_provider {
+    struct engine engine;
+    char *server_id;
+    char *image;
+    char *ssh_user;
+    bool require_userns;
+    char *profile_path;
+    bool guarded;
+    char *policy; /* seccomp policy as the engines' JSON */
+    int nofile;
+    int nproc;
+};
+
+struct container_names {
+    char name[40]; /* of container, network and volume */
+    char bridge[16];
+};
+void container_names_of(const char *session_id, struct container_names *out);
+
+/* Everything that a session's container is made from; members point into it and into the spec. */
+struct container_plan {
+    struct container_names names;
+    char hash[65];
+    struct strv labels;
+    struct strv argv;
+    char tmp_options[64];
+    struct engine_tmpfs tmpfs[3];
+    struct engine_container_spec spec;
+};
+void container_plan_make(const struct container_provider *cp, const struct session_spec *spec,
+                         const struct engine_info *info, struct container_plan *out);
+void container_plan_release(struct container_plan *plan);
+#define cleanup_container_plan cleanup(container_plan_release)
+
+/* The files a session starts with, as a tar for /session. Holds the host key. */
+int container_make_files(const struct session_spec *spec, struct str *tar, struct err *err);
+
+/* Is what the engine made of it what was asked for? ERR_UNSUPPORTED names what is missing. */
+int container_verify(const struct engine_container *c, const struct container_plan *plan,
+                     const struct engine_info *info, struct err *err);
+/* Can this engine run sessions? ERR_UNSUPPORTED says why not. */
+int container_check_engine(const struct container_provider *cp, const struct engine_info *info,
+                           bool require_userns, struct err *err);
+
+int container_start(void *self, const struct session_spec *spec,
+                    const struct provider_progress *progress, struct provider_conn *out,
+                    struct err *err);
+int container_attach(void *self, const char *session_id, struct provider_conn *out,
+                     struct err *err);
+
+#endif
