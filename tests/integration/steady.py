@@ -75,8 +75,8 @@ class Forge:
         slot = os.getpid() % 16000
         third, fourth = divmod(slot * 4, 256)
         self.name = f"ssf{os.getpid()}"
-        self.gateway = f"10.203.{third % 256}.{fourth + 1}"
-        self.address = f"10.203.{third % 256}.{fourth + 2}"
+        self.gateway = f"10.199.{third % 256}.{fourth + 1}"
+        self.address = f"10.199.{third % 256}.{fourth + 2}"
         self.port = 8000
         self.process = None
         run("ip", "netns", "add", self.name)
