@@ -51,7 +51,8 @@ int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((form
 /* The same from errno: message is "<fmt>: <strerror>", the code is mapped from errno. */
 int err_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "<fmt>: " in front of the message of a set error; returns its code. */
+/* Puts "<fmt>: " in front of the message of a set error; returns its code. Where err may be NULL
+ * the code is lost: call it as a statement and return the code at hand. */
 int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Back to "nothing is wrong". */

@@ -96,7 +96,9 @@ int fd_read_file(int dirfd, const char *path, size_t max, struct str *out, struc
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INVALID, "%s is not a regular file", path);
     int rc = fd_read_all(fd, max, out, err);
-    return rc ? err_wrap(err, "%s", path) : 0;
+    if (rc)
+        err_wrap(err, "%s", path);
+    return rc;
 }
 
 /* The directory that holds path, for its fsync; path's last component stays in place. */
@@ -133,7 +135,8 @@ int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t m
         rc = err_errno(err, "rename");
     if (rc) {
         unlinkat(dirfd, temp.p, 0);
-        return err ? err_wrap(err, "write %s", path) : rc;
+        err_wrap(err, "write %s", path);
+        return rc;
     }
     cleanup_close int dir = open_directory_of(dirfd, path);
     if (dir < 0 || fsync(dir) < 0)

@@ -7,6 +7,23 @@ void cleanup_jsonp(struct json_object **o)
     json_object_put(*o);
 }
 
+/* json-c takes member names in single quotes, NaN and the like even when told to be strict; none of
+ * their bytes can stand outside of a string in JSON (RFC 8259). */
+static bool has_only_json_bytes(const char *text, size_t len)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string &&
+                 (!text[i] || !strchr("{}[]:,-+.0123456789eEtrufalsn \t\r\n", text[i])))
+            return false;
+    }
+    return true;
+}
+
 int json_parse(const char *text, size_t len, struct json_object **out, struct err *err)
 {
     *out = NULL;
@@ -14,6 +31,8 @@ int json_parse(const char *text, size_t len, struct json_object **out, struct er
         return err_set(err, ERR_LIMIT, "JSON text is too long");
     if (!str_is_utf8(text, len))
         return err_set(err, ERR_INVALID, "JSON text is not UTF-8");
+    if (!has_only_json_bytes(text, len))
+        return err_set(err, ERR_INVALID, "malformed JSON");
     struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX);
     if (!tok)
         return err_set(err, ERR_FAILED, "out of memory");

@@ -73,8 +73,10 @@ int num_parse_duration(const char *text, int64_t max, int64_t *seconds, struct e
     static const uint64_t factors[] = {1, 60, 3600, 86400};
     uint64_t value = 0;
     int rc = parse_with_unit(text, "smhd", factors, (uint64_t)max, &value, err);
-    if (rc)
-        return err_wrap(err, "duration");
+    if (rc) {
+        err_wrap(err, "duration");
+        return rc;
+    }
     *seconds = (int64_t)value;
     return 0;
 }
@@ -83,5 +85,7 @@ int num_parse_bytes(const char *text, uint64_t max, uint64_t *bytes, struct err 
 {
     static const uint64_t factors[] = {1, 1024, 1024 * 1024, 1024ULL * 1024 * 1024};
     int rc = parse_with_unit(text, "bkmg", factors, max, bytes, err);
-    return rc ? err_wrap(err, "size") : 0;
+    if (rc)
+        err_wrap(err, "size");
+    return rc;
 }

@@ -91,7 +91,8 @@ int path_open_beneath(int dirfd, const char *rel, int flags, mode_t mode, struct
         return err_set(err, ERR_INVALID, "unsafe path '%.200s'", rel);
     if (!atomic_load(&no_openat2)) {
         struct open_how how = {
-            .flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
+            /* Without O_NOFOLLOW, which would turn ELOOP into ENOTDIR for O_DIRECTORY. */
+            .flags = (uint64_t)((flags | O_CLOEXEC) & ~O_NOFOLLOW),
             .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
             .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
         };
@@ -99,14 +100,6 @@ int path_open_beneath(int dirfd, const char *rel, int flags, mode_t mode, struct
         do {
             fd = syscall(SYS_openat2, dirfd, rel, &how, sizeof how);
         } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-        if (fd >= 0 && (flags & O_PATH)) {
-            struct stat st;
-            if (fstat((int)fd, &st) == 0 && S_ISLNK(st.st_mode)) {
-                close((int)fd);
-                errno = ELOOP;
-                return err_errno(err, "open %s", rel);
-            }
-        }
         if (fd >= 0)
             return (int)fd;
         /* EPERM too: seccomp profiles older than the call answer so. */
