@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 #define OID_LEN 20
 #define OID_HEX 40
@@ -24,5 +25,21 @@ bool oid_is_zero(const struct oid *oid);
 
 /* The tree without entries: 4b825dc642cb6eb9a060e54bf8d69288fbee4904. */
 extern const struct oid oid_empty_tree;
+
+/* A set of ids. */
+struct oid_set {
+    struct oid *slots; /* zero: free */
+    size_t len;
+    size_t cap; /* 0 or a power of two */
+};
+#define OID_SET_INIT \
+    {                \
+        NULL, 0, 0   \
+    }
+/* False when it was there already. The zero id cannot be added. */
+bool oid_set_add(struct oid_set *set, const struct oid *oid);
+bool oid_set_has(const struct oid_set *set, const struct oid *oid);
+void oid_set_release(struct oid_set *set);
+#define cleanup_oid_set cleanup(oid_set_release)
 
 #endif

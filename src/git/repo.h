@@ -21,9 +21,10 @@
 
 struct repo;
 
-/* Once per program before anything else here, single-threaded: no global configuration, no
- * ownership check (the programs open only paths of their own), fsync of refs and objects. */
-int repo_library_init(struct err *err);
+/* Once per program before anything else here, single-threaded: no global configuration and no
+ * ownership check (the programs open only paths of their own). durable: objects and refs are
+ * fsynced, as the agent must. */
+int repo_library_init(bool durable, struct err *err);
 
 /* Opens a bare repository or the repository of a worktree (its .git). */
 int repo_open(const char *git_dir, struct repo **out, struct err *err);
@@ -36,6 +37,10 @@ const char *repo_path(const struct repo *repo); /* the git directory, with a sla
 /* --- objects ---------------------------------------------------------------------------------- */
 
 enum repo_type { REPO_ANY, REPO_COMMIT, REPO_TREE, REPO_BLOB, REPO_TAG };
+
+/* From now on what is written through this handle stays in memory: it is seen through this handle
+ * only and is gone with it. */
+int repo_use_memory(struct repo *repo, struct err *err);
 
 bool repo_has(struct repo *repo, const struct oid *oid);
 /* Looks at what was written by other processes since. */

@@ -1,0 +1,111 @@
+#include "git/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "git/transport_parse.h"
+
+extern char **environ;
+
+static void own_environment(struct strv *env)
+{
+    const char *path = getenv("PATH");
+    strv_pushf(env, "PATH=%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
+    strv_pushl(env, "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+               NULL);
+}
+
+/* The person's own, without what would point git at another repository. */
+static void user_environment(struct strv *env)
+{
+    for (char **e = environ; *e; e++)
+        if (!str_starts_with(*e, "GIT_") && !str_starts_with(*e, "LC_ALL="))
+            strv_push(env, *e);
+}
+
+static void environment(const struct git_run *run, struct strv *env)
+{
+    if (run->kind == GIT_RUN_OWN)
+        own_environment(env);
+    else
+        user_environment(env);
+    strv_pushl(env, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1",
+               "GIT_OPTIONAL_LOCKS=0", NULL);
+    strv_pushf(env, "GIT_DIR=%s", run->git_dir);
+    if (run->work_tree)
+        strv_pushf(env, "GIT_WORK_TREE=%s", run->work_tree);
+    if (run->index_file)
+        strv_pushf(env, "GIT_INDEX_FILE=%s", run->index_file);
+}
+
+static int failed(const struct git_run *run, int status, const struct str *errs, struct err *err)
+{
+    cleanup_str struct str line = STR_INIT;
+    transport_main_line(errs->p, errs->len, &line);
+    const char *verb = "git";
+    for (const char *const *a = run->args; *a; a++)
+        if ((*a)[0] != '-' && (a == run->args || strcmp(a[-1], "-c") != 0)) {
+            verb = *a;
+            break;
+        }
+    return err_set(err, ERR_FAILED, "git %s: %s (status %d)", verb,
+                   line.len ? line.p : "failed without a word", status);
+}
+
+int git_run(const struct git_run *run, struct proc_result *out, struct err *err)
+{
+    cleanup_strv struct strv argv = STRV_INIT;
+    cleanup_strv struct strv env = STRV_INIT;
+    cleanup_proc_result struct proc_result mine = {0, STR_INIT, STR_INIT};
+    struct proc_result *result = out ? out : &mine;
+    strv_push(&argv, "git");
+    for (const char *const *a = run->args; *a; a++)
+        strv_push(&argv, *a);
+    environment(run, &env);
+    struct proc_spec spec = PROC_SPEC_INIT;
+    spec.file = "git";
+    spec.argv = argv.v;
+    spec.envp = env.v;
+    spec.new_group = true;
+    spec.die_with_parent = true;
+    int rc = proc_run(&spec, run->input, run->input_len,
+                      run->max_output ? run->max_output : (size_t)1 << 20,
+                      (run->timeout_s ? run->timeout_s : GIT_RUN_TIMEOUT_S) * 1000, result, err);
+    if (rc < 0)
+        return err_wrap(err, "git");
+    return result->status == 0 ? 0 : failed(run, result->status, &result->errs, err);
+}
+
+int git_run_to_fd(const struct git_run *run, int fd, struct err *err)
+{
+    cleanup_strv struct strv argv = STRV_INIT;
+    cleanup_strv struct strv env = STRV_INIT;
+    strv_push(&argv, "git");
+    for (const char *const *a = run->args; *a; a++)
+        strv_push(&argv, *a);
+    environment(run, &env);
+    struct proc_spec spec = PROC_SPEC_INIT;
+    spec.file = "git";
+    spec.argv = argv.v;
+    spec.envp = env.v;
+    spec.stdout_fd = fd;
+    spec.new_group = true;
+    spec.die_with_parent = true;
+    spec.max_cpu_s = (uint64_t)(run->timeout_s ? run->timeout_s : GIT_RUN_TIMEOUT_S);
+    pid_t pid;
+    int status;
+    int rc = proc_start(&spec, &pid, err);
+    if (rc == 0)
+        rc = proc_wait(pid, &status, err);
+    if (rc < 0)
+        return rc;
+    return status == 0
+               ? 0
+               : err_set(err, ERR_FAILED, "git %s ended with status %d", run->args[0], status);
+}
