@@ -24,7 +24,7 @@ static int count_packs(const char *repo_dir, size_t *out, struct err *err)
 
 int pack_fold(const char *repo_dir, bool *folded, struct err *err)
 {
-    size_t n;
+    size_t n = 0;
     if (folded)
         *folded = false;
     int rc = count_packs(repo_dir, &n, err);
