@@ -136,7 +136,7 @@ static void on_timeout(void *payload)
     struct request *r = payload;
     struct channel *c = r->channel;
     struct err err = ERR_INIT;
-    err_set(&err, ERR_TIMEOUT, "the session did not answer in time");
+    err_set(&err, ERR_TIMEOUT, "the %s did not answer in time", c->handlers.peer);
     /* The entry stays, so that its late answer is known and dropped. */
     channel_reply_fn fn = r->on_reply;
     void *owner = r->payload;
@@ -163,7 +163,7 @@ static int flush(struct channel *c)
         if (n < 0 && errno == EAGAIN)
             break;
         if (n < 0)
-            return err_errno(&c->why, "write to the session");
+            return err_errno(&c->why, "write to the %s", c->handlers.peer);
         str_consume(&c->out, (size_t)n);
     }
     if (c->out.len == 0)
@@ -187,7 +187,8 @@ void channel_call(struct channel *c, const char *verb, struct json_object *args,
     cleanup_json struct json_object *obj = args ? args : json_object_new_object();
     if (c->closed || c->why.code || c->n_requests > CHANNEL_REQUESTS_MAX ||
         c->out.len > CHANNEL_BACKLOG_MAX) {
-        err_set(&c->why, ERR_UNAVAILABLE, "the session does not read its control channel");
+        err_set(&c->why, ERR_UNAVAILABLE, "the %s does not read its control channel",
+                c->handlers.peer);
         break_soon(c);
         return;
     }
@@ -222,7 +223,7 @@ static int handle_reply(struct channel *c, uint32_t id, struct json_object *obj)
 {
     struct request *r = take_request(c, id);
     if (!r)
-        return err_set(&c->why, ERR_INVALID, "the session answered what nobody asked");
+        return err_set(&c->why, ERR_INVALID, "the %s answered what nobody asked", c->handlers.peer);
     struct err err = ERR_INIT;
     int code = frame_reply_check(obj, &err);
     answer(r, code, code ? NULL : obj, code ? &err : NULL);
@@ -240,9 +241,10 @@ static int handle_data(struct channel *c, const struct frame *f)
             break;
         if (f->kind == 'E' || r->on_data(f->payload, f->len, r->payload) >= 0)
             return 0;
-        return err_set(&c->why, ERR_CANCELLED, "reading from the session was ended");
+        return err_set(&c->why, ERR_CANCELLED, "reading from the %s was ended", c->handlers.peer);
     }
-    return err_set(&c->why, ERR_INVALID, "the session sent data that nobody asked for");
+    return err_set(&c->why, ERR_INVALID, "the %s sent data that nobody asked for",
+                   c->handlers.peer);
 }
 
 static int handle_frame(struct channel *c, const struct frame *f)
@@ -330,9 +332,10 @@ static int read_some(struct channel *c)
         if (n < 0 && errno == EAGAIN)
             return 0;
         if (n < 0)
-            return err_errno(&c->why, "read from the session");
+            return err_errno(&c->why, "read from the %s", c->handlers.peer);
         if (n == 0)
-            return err_set(&c->why, ERR_UNAVAILABLE, "the session closed its control channel");
+            return err_set(&c->why, ERR_UNAVAILABLE, "the %s closed its control channel",
+                           c->handlers.peer);
         int rc = feed(c, buf, (size_t)n);
         if (rc || c->freed || c->closed || (size_t)n < sizeof buf)
             return rc;
@@ -377,6 +380,8 @@ int channel_new(struct loop *loop, struct provider_conn *conn,
     struct channel *c = xcalloc(1, sizeof *c);
     c->loop = loop;
     c->handlers = *handlers;
+    if (!c->handlers.peer)
+        c->handlers.peer = "session";
     c->wire = conn->wire;
     c->fd = steal_fd(&conn->fd);
     c->in = (struct str)STR_INIT;

@@ -17,11 +17,12 @@
 #include "compute/provider.h"
 
 #define CHANNEL_BACKLOG_MAX (8UL * 1024 * 1024)
-#define CHANNEL_REQUESTS_MAX 64
+#define CHANNEL_REQUESTS_MAX 1024
 
 struct channel;
 
 struct channel_handlers {
+    const char *peer; /* who is at the other end, for messages: a literal; NULL: "session" */
     /* {"event":...}: borrowed. May free the channel. */
     void (*on_event)(void *payload, const char *event, struct json_object *obj);
     /* The channel is broken or was closed by the other side; every pending request has been

@@ -23,7 +23,8 @@ typedef void (*keeper_data_fn)(const char *data, size_t len, void *payload);
 typedef void (*keeper_event_fn)(const char *event, struct json_object *obj, void *payload);
 
 struct keeper_link {
-    /* Any thread. args is taken (NULL: none); on_data may be NULL (data is dropped). */
+    /* On the loop's thread. args is taken (NULL: none); on_data may be NULL (no data is expected).
+     */
     void (*call)(void *self, const char *verb, struct json_object *args, keeper_data_fn on_data,
                  keeper_reply_fn on_reply, void *payload);
     /* Once, before the loop runs. */

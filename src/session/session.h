@@ -6,9 +6,9 @@
  *        \-> Failed  (everything half-made is removed)     Running -> Failed when it cannot be
  * mended
  *
- * Threads: every function may be called from any thread; callbacks run on the loop's thread, or
- * inside the call when the answer is known at once. Answers that are only read (get, list) come
- * from memory: no SQL, no waiting.
+ * Threads: everything on the loop's thread; callbacks come there too, or inside the call when the
+ * answer is known at once. Answers that are only read (get, list) come from memory: no SQL, no
+ * waiting.
  *
  * Errors, for the API layer to map: ERR_INVALID (400 invalid_request), ERR_UNSUPPORTED (400
  * not_supported), ERR_NOT_FOUND (404, also for everyone who may neither own nor join it),
@@ -94,7 +94,7 @@ struct session_people_query {
 typedef void (*session_people_fn)(int code, const struct session_people *people,
                                   const struct err *err, void *payload);
 struct session_directory {
-    /* Calls done exactly once, on the loop's thread or from inside. Any thread. */
+    /* Calls done exactly once, on the loop's thread, also from inside. */
     void (*find)(void *self, const struct session_people_query *query, session_people_fn done,
                  void *payload);
     void *self;
