@@ -103,6 +103,9 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,CC  )
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Types only: the library itself is loaded at run time, when there is a keyring to talk to.
+$(BUILD)/obj/cli/keyring.o: CPPFLAGS += $(shell pkg-config --cflags libsecret-1)
+
 $(LIB): $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/url.h"
+#include "keyring.h"
 
 void account_release(struct account *a)
 {
@@ -190,18 +191,35 @@ static int take_back(const char *config_dir, const char *server, struct err *err
     return rc ? rc : move_file(dir, config_dir, "session.json", err);
 }
 
-int account_save(const struct account *a, const char *refresh_token, struct err *err)
+/* Into the keyring, or else into the file; never into both. */
+static int save_token(const char *config_dir, const struct account *a, const char *token,
+                      char **why_file, struct err *err)
+{
+    cleanup_free char *path = path_join(config_dir, "refresh_token");
+    struct err reason = ERR_INIT;
+    if (keyring_store(a->server, a->login, token, &reason) == 0) {
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_errno(err, "remove %s", path);
+        return 0;
+    }
+    if (why_file)
+        *why_file = xstrdup(reason.msg);
+    return fd_write_file(AT_FDCWD, path, token, strlen(token), 0600, err);
+}
+
+int account_save(const struct account *a, const char *refresh_token, char **why_file,
+                 struct err *err)
 {
     cleanup_free char *config_dir = account_config_dir(err);
+    if (why_file)
+        *why_file = NULL;
     if (!config_dir)
         return err ? err->code : ERR_FAILED;
     int rc = put_away_current(config_dir, a->server, err);
     if (rc == 0)
         rc = take_back(config_dir, a->server, err);
-    if (rc == 0 && refresh_token) {
-        cleanup_free char *path = path_join(config_dir, "refresh_token");
-        rc = fd_write_file(AT_FDCWD, path, refresh_token, strlen(refresh_token), 0600, err);
-    }
+    if (rc == 0 && refresh_token)
+        rc = save_token(config_dir, a, refresh_token, why_file, err);
     return rc ? rc : write_account(config_dir, a, err);
 }
 
@@ -219,6 +237,8 @@ int account_refresh_token(const struct account *a, char **out, struct err *err)
         cleanup_free char *path = path_join(dir, "refresh_token");
         rc = read_private(path, &text, &why);
     }
+    if (rc == ERR_NOT_FOUND && keyring_lookup(a->server, out, NULL) == 0)
+        return 0;
     if (rc == ERR_NOT_FOUND)
         return err_set(err, ERR_UNAUTHENTICATED, "not logged in at %s", a->server);
     if (rc)
@@ -238,6 +258,7 @@ int account_forget(const struct account *a, struct err *err)
     if (rc)
         return rc == ERR_NOT_FOUND ? 0 : rc;
     cleanup_free char *token = path_join(dir, "refresh_token");
+    keyring_erase(a->server, NULL);
     if (unlink(token) < 0 && errno != ENOENT)
         return err_errno(err, "remove %s", token);
     /* The server stays remembered, only the login goes. */

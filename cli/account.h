@@ -5,6 +5,9 @@
  * The current server's login lies at the top; logins at other servers are kept below
  * servers/<name>/ and come back when that server is used again. Every file is 0600, written to a
  * temporary and renamed; a file that others can read or that somebody else owns is refused.
+ *
+ * The refresh token is in the keyring where there is one (keyring.h), else in the file
+ * refresh_token.
  */
 #ifndef CLI_ACCOUNT_H
 #define CLI_ACCOUNT_H
@@ -35,8 +38,10 @@ char *account_config_dir(struct err *err);
  * else the default; and the login there. Not being logged in is no error. */
 int account_load(const char *server, struct account *out, struct err *err);
 
-/* Remembers a login and makes its server the current one. refresh_token NULL: keeps the old one. */
-int account_save(const struct account *a, const char *refresh_token, struct err *err);
+/* Remembers a login and makes its server the current one. refresh_token NULL: keeps the old one.
+ * *why_file (may be NULL) is set, and owned, when the token went into the file: the reason. */
+int account_save(const struct account *a, const char *refresh_token, char **why_file,
+                 struct err *err);
 
 /* ERR_UNAUTHENTICATED when there is none. Wipe with free_secret. */
 int account_refresh_token(const struct account *a, char **out, struct err *err);

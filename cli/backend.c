@@ -123,7 +123,8 @@ static int send_patiently(struct backend *b, const char *method, const char *pat
     }
 }
 
-int backend_take_login(struct backend *b, struct json_object *answer, struct err *err)
+int backend_take_login(struct backend *b, struct json_object *answer, char **why_file,
+                       struct err *err)
 {
     const char *jwt = NULL, *refresh = NULL, *login = NULL, *provider = NULL;
     int64_t expires_in = 0;
@@ -145,7 +146,7 @@ int backend_take_login(struct backend *b, struct json_object *answer, struct err
         free(b->account.provider);
         b->account.provider = xstrdup(provider);
     }
-    return account_save(&b->account, refresh, err);
+    return account_save(&b->account, refresh, why_file, err);
 }
 
 /* With the lock held: somebody else may have been faster. */
@@ -176,7 +177,7 @@ static int refresh_locked(struct backend *b, bool force, struct err *err)
         return take_problem(&res, NULL, err);
     cleanup_json struct json_object *answer = NULL;
     rc = http_response_json(&res, &answer, err);
-    return rc ? rc : backend_take_login(b, answer, err);
+    return rc ? rc : backend_take_login(b, answer, NULL, err);
 }
 
 static int refresh(struct backend *b, bool force, struct err *err)

@@ -43,8 +43,9 @@ int backend_call(struct backend *b, const char *method, const char *path, struct
 /* Fetches a new access token now. */
 int backend_refresh(struct backend *b, struct err *err);
 
-/* Stores what a completed login answered. */
-int backend_take_login(struct backend *b, struct json_object *answer, struct err *err);
+/* Stores what a completed login answered; why_file as account_save has it. */
+int backend_take_login(struct backend *b, struct json_object *answer, char **why_file,
+                       struct err *err);
 
 /* "what: why. what to do" for an error of backend_call; returns the exit code. */
 int backend_fail(const struct backend *b, const char *what, const struct err *err);

@@ -265,10 +265,11 @@ static int login_token(struct backend *b, const struct login_options *o,
     return backend_call(b, "POST", "/auth/token", body, BACKEND_PUBLIC, answer, NULL, err);
 }
 
-static int report(const struct backend *b, bool json)
+static int report(const struct backend *b, bool json, const char *why_file)
 {
-    if (!getenv("STEADYSTATE_NO_KEYRING"))
-        ui_warn("no keyring is used; the login is kept in a file that only you can read");
+    if (why_file)
+        ui_warn("the login is kept in a file that only you can read, not in a keyring: %s",
+                why_file);
     if (!json) {
         printf("Logged in to %s as %s (%s).\n", b->account.server, b->account.login,
                b->account.provider);
@@ -312,6 +313,7 @@ int cmd_login(int argc, char **argv)
 
     cleanup_free char *provider = xstrdup(o.provider);
     o.provider = provider;
+    cleanup_free char *why_file = NULL;
     cleanup_json struct json_object *answer = NULL;
     if (o.token)
         rc = login_token(&b, &o, &answer, &err);
@@ -320,8 +322,8 @@ int cmd_login(int argc, char **argv)
     else
         rc = login_device(&b, &o, &answer, &err);
     if (rc == 0)
-        rc = backend_take_login(&b, answer, &err);
+        rc = backend_take_login(&b, answer, &why_file, &err);
     if (rc == ERR_UNAVAILABLE)
         return backend_fail(&b, "login", &err);
-    return rc ? ui_fail_err("login", &err, NULL) : report(&b, o.json);
+    return rc ? ui_fail_err("login", &err, NULL) : report(&b, o.json, why_file);
 }
