@@ -46,6 +46,7 @@
 #define YCRDT_MAX_CLOCK UINT64_C(0x7fffffff)       /* units of one client */
 #define YCRDT_MAX_UPDATE ((size_t)1 << 30)         /* bytes of one update or of one inserted text */
 #define YCRDT_MAX_CLIENTS ((size_t)1 << 20)        /* clients in one document */
+#define YCRDT_MAX_TEXT ((size_t)2 << 30)           /* bytes of content of a document */
 #define YCRDT_MAX_DEPTH 100                        /* nesting of JSON and "any" values */
 
 struct ycrdt;
@@ -119,7 +120,7 @@ bool ycrdt_has_pending(const struct ycrdt *doc);
 
 /* Appends what a document with state vector sv lacks; sv = NULL: everything. Parked structs are
  * included. */
-int ycrdt_encode(const struct ycrdt *doc, const void *sv, size_t sv_len, struct str *out,
+int ycrdt_encode(struct ycrdt *doc, const void *sv, size_t sv_len, struct str *out,
                  struct err *err);
 void ycrdt_encode_sv(const struct ycrdt *doc, struct str *out);
 /* Delete set and state vector, as Yjs' encodeSnapshot writes them. */
