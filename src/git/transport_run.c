@@ -207,6 +207,15 @@ static int reap(struct run *r, struct err *err)
     return 0;
 }
 
+/* So that a file past the limit is an error that git reports, not the silent end of a child. */
+static int before_exec(void *payload)
+{
+    const struct transport_helper *h = payload;
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return -1;
+    return h->before_exec ? h->before_exec(h->payload) : 0;
+}
+
 static int start(struct transport_job *job, const struct transport_files *files, int out, int errs,
                  pid_t *pid, struct err *err)
 {
@@ -231,8 +240,8 @@ static int start(struct transport_job *job, const struct transport_files *files,
     spec.new_group = true;
     spec.die_with_parent = true;
     spec.max_file = job->helper->max_bytes ? job->helper->max_bytes : TRANSPORT_BYTES_MAX;
-    spec.before_exec = job->helper->before_exec;
-    spec.payload = job->helper->payload;
+    spec.before_exec = before_exec;
+    spec.payload = (void *)job->helper;
     return proc_start(&spec, pid, err);
 }
 
@@ -277,8 +286,6 @@ int transport_job_failed(const struct transport_job *job, const char *what,
                          struct transport_failure *why, struct err *err)
 {
     struct transport_verdict v = transport_classify(job->errs.p, job->errs.len);
-    if (job->status == 128 + SIGXFSZ)
-        v = (struct transport_verdict){ERR_LIMIT, "repository_too_large"};
     cleanup_str struct str line = STR_INIT;
     transport_main_line(job->errs.p, job->errs.len, &line);
     why->reason = v.reason;
