@@ -1,5 +1,5 @@
 /*
- * HTTP server on libmicrohttpd (this file's body is its only user), driven by the program's event
+ * HTTP server on libmicrohttpd (server*.c are its only users), driven by the program's event
  * loop on one thread.
  *
  * A handler either answers before it returns, or calls http_defer and answers later from the loop:
@@ -45,8 +45,7 @@ struct http_route {
     const char *pattern; /* "/sessions/{id}/kick": {name} is one segment */
     enum http_access access;
     int bucket;      /* rate limit class, for the gate */
-    size_t body_max; /* 0: no body is read (one that is sent is 413 when longer than HTTP_BODY_MAX)
-                      */
+    size_t body_max; /* 0: a body that is sent is thrown away; longer than HTTP_BODY_MAX: 413 */
     void (*handler)(struct http_request *req, void *payload);
 };
 
@@ -109,7 +108,8 @@ void http_reply_problemf(struct http_request *req, int status, const char *word,
                          ...) __attribute__((format(printf, 4, 5)));
 /* Status and word from an error value: ERR_INVALID 400 invalid_request, ERR_UNSUPPORTED 400
  * not_supported, ERR_UNAUTHENTICATED 401, ERR_DENIED 403, ERR_NOT_FOUND 404, ERR_CONFLICT and
- * ERR_EXISTS 409, ERR_UNAVAILABLE 503, ERR_TIMEOUT 504; anything else 500 with the text in the log
+ * ERR_EXISTS 409 conflict, ERR_LIMIT 403 quota_exceeded, ERR_UNAVAILABLE 503 unavailable,
+ * ERR_TIMEOUT 504 timeout, ERR_NO_SPACE 503 no_space; anything else is 500 with its text in the log
  * only. */
 void http_reply_err(struct http_request *req, const struct err *err);
 
