@@ -39,7 +39,7 @@ void merge_report_take(struct merge_report *to, struct merge_report *from, const
         VEC_GROW(to->v, to->len, to->cap);
         to->v[to->len] = from->v[i];
         free(to->v[to->len].path);
-        to->v[to->len++].path = xstrdup(path);
+        to->v[to->len++].path = path ? xstrdup(path) : NULL;
     }
     from->len = 0;
     merge_report_release(from);
