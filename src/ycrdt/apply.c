@@ -124,8 +124,8 @@ static void integrate_all(struct run *run)
     for (;;) {
         uint64_t cause;
         uint32_t state = head.kind == K_SKIP ? 0 : client_state(d, head.client);
-        if (head.kind == K_SKIP || (head.clock < state && head.len <= state - head.clock)) {
-            /* nothing to do, or known already */
+        if (head.kind == K_SKIP) {
+            /* nothing to do */
         } else if (head.clock > state) {
             push(run, &head);
             note_missing(&run->missing, &run->nmissing, &run->cap_missing, head.client,
@@ -141,7 +141,7 @@ static void integrate_all(struct run *run)
             note_missing(&run->missing, &run->nmissing, &run->cap_missing, cause,
                          client_state(d, cause));
             park_stack(run);
-        } else {
+        } else if (head.len > state - head.clock) { /* else it is known already */
             rec_integrate(d, &head, state - head.clock);
         }
         if (run->nstack > 0) {

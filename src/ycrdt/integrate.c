@@ -194,6 +194,12 @@ static void merge_with_previous(struct ycrdt *d, uint32_t h)
         item_try_merge(d, idx_at(ix, at), h);
 }
 
+static void delete_superseded(struct ycrdt *d, uint32_t h)
+{
+    item_delete(d, h);
+    d->merge_deleted = true;
+}
+
 static void integrate(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right)
 {
     struct item *it = item_at(d, h);
@@ -203,13 +209,13 @@ static void integrate(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right
     const struct list *list = &d->lists[it->list];
     bool keyed = list->key != NULL;
     if (keyed && !it->right && it->left)
-        item_delete(d, it->left);
+        delete_superseded(d, it->left);
     item_add_to_index(d, h);
     if (it->kind == K_DELETED)
         ranges_add(&d->deleted, d->clients[it->client].id, it->clock, it->len);
     uint32_t owner = d->types[list->type].item;
     if ((owner && item_at(d, owner)->deleted) || (keyed && it->right))
-        item_delete(d, h);
+        delete_superseded(d, h);
     merge_with_previous(d, h);
 }
 

@@ -44,6 +44,12 @@ static void write_rec(struct writer *w, const struct rec *rec)
     w->structs++;
 }
 
+static void writer_release(struct writer *w)
+{
+    str_release(&w->out);
+    str_release(&w->sect);
+}
+
 static void finish(struct writer *w, struct ranges *deleted, struct str *out)
 {
     flush_section(w);
@@ -51,8 +57,7 @@ static void finish(struct writer *w, struct ranges *deleted, struct str *out)
     str_add_var(out, w->sections);
     str_add(out, w->out.p, w->out.len);
     ranges_write(deleted, out);
-    str_release(&w->out);
-    str_release(&w->sect);
+    writer_release(w);
 }
 
 /* --- reading structs one after the other
@@ -106,14 +111,17 @@ static int reader_init(struct reader *r, const void *p, size_t n, bool raw, stru
 struct heap {
     struct reader **v;
     size_t n;
+    bool ambiguous; /* a collected struct met the same one in full */
 };
 
-static bool before(const struct reader *a, const struct reader *b)
+static bool before(struct heap *h, const struct reader *a, const struct reader *b)
 {
     if (a->cur.client != b->cur.client)
         return a->cur.client > b->cur.client;
     if (a->cur.clock != b->cur.clock)
         return a->cur.clock < b->cur.clock;
+    if ((a->cur.kind == K_GC) != (b->cur.kind == K_GC))
+        h->ambiguous = true;
     return a->order < b->order;
 }
 
@@ -124,9 +132,9 @@ static void sift_down(struct heap *h, size_t i)
         size_t c = 2 * i + 1;
         if (c >= h->n)
             break;
-        if (c + 1 < h->n && before(h->v[c + 1], h->v[c]))
+        if (c + 1 < h->n && before(h, h->v[c + 1], h->v[c]))
             c++;
-        if (!before(h->v[c], r))
+        if (!before(h, h->v[c], r))
             break;
         h->v[i] = h->v[c];
         i = c;
@@ -221,12 +229,13 @@ static void merge_step(struct merge *m, struct reader *r)
     }
 }
 
-static void merge_all(struct heap *h, struct merge *m)
+/* Stops at an ambiguity when that is to be settled in another way. */
+static void merge_by_heap(struct heap *h, struct merge *m, bool stop)
 {
     int64_t order = 0;
     for (size_t i = h->n; i-- > 0;)
         sift_down(h, i);
-    while (h->n > 0) {
+    while (h->n > 0 && !(stop && h->ambiguous)) {
         struct reader *r = h->v[0];
         merge_step(m, r);
         /* Of readers at one place the one that moved last goes first, as in a stable sort. */
@@ -236,6 +245,98 @@ static void merge_all(struct heap *h, struct merge *m)
         if (h->n > 0)
             sift_down(h, 0);
     }
+}
+
+/*
+ * Where one update has a struct in full and another has it collected, Yjs' comparison puts either
+ * in front of the other, so that which of them is written depends on how Array.prototype.sort
+ * works: in V8 an initial run, reversed when it falls, then binary insertion, for up to SORT_RUN
+ * elements.
+ */
+#define SORT_RUN 63
+
+static bool sorts_before(const struct reader *a, const struct reader *b)
+{
+    if (a->cur.client != b->cur.client)
+        return a->cur.client > b->cur.client;
+    if (a->cur.clock != b->cur.clock)
+        return a->cur.clock < b->cur.clock;
+    return (a->cur.kind == K_GC) != (b->cur.kind == K_GC);
+}
+
+static void sort_as_v8(struct reader **v, size_t n)
+{
+    size_t run = n < 2 ? n : 2;
+    if (n < 2)
+        return;
+    bool falling = sorts_before(v[1], v[0]);
+    while (run < n && sorts_before(v[run], v[run - 1]) == falling)
+        run++;
+    for (size_t i = 0, j = run; falling && i + 1 < j; i++) {
+        struct reader *t = v[i];
+        v[i] = v[--j];
+        v[j] = t;
+    }
+    for (; run < n; run++) {
+        struct reader *pivot = v[run];
+        size_t lo = 0, hi = run;
+        while (lo < hi) {
+            size_t mid = lo + (hi - lo) / 2;
+            if (sorts_before(pivot, v[mid]))
+                hi = mid;
+            else
+                lo = mid + 1;
+        }
+        memmove(v + lo + 1, v + lo, (run - lo) * sizeof(struct reader *));
+        v[lo] = pivot;
+    }
+}
+
+static void merge_by_sort(struct heap *h, struct merge *m)
+{
+    for (;;) {
+        size_t n = 0;
+        for (size_t i = 0; i < h->n; i++)
+            if (h->v[i]->more)
+                h->v[n++] = h->v[i];
+        h->n = n;
+        sort_as_v8(h->v, n);
+        if (n == 0)
+            return;
+        merge_step(m, h->v[0]);
+    }
+}
+
+/* All readers before their first struct, in the order of the updates. */
+static int rewind_all(struct heap *h, struct reader *readers, const struct ycrdt_buf *updates,
+                      size_t count, bool raw, struct err *err)
+{
+    h->n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct reader *r = &readers[i];
+        update_release(&r->u);
+        int code = reader_init(r, updates[i].p, updates[i].n, raw, err);
+        if (code != 0)
+            return code;
+        r->order = (int64_t)i;
+        next_no_skip(r);
+        if (r->more)
+            h->v[h->n++] = r;
+    }
+    return 0;
+}
+
+static void merge_structs(struct heap *h, struct merge *m, struct reader *readers,
+                          const struct ycrdt_buf *updates, size_t count)
+{
+    bool raw = m->w.raw;
+    merge_by_heap(h, m, count <= SORT_RUN);
+    if (h->ambiguous && count <= SORT_RUN) {
+        writer_release(&m->w);
+        *m = (struct merge){.w = {.out = STR_INIT, .sect = STR_INIT, .raw = raw}};
+        BUG_ON(rewind_all(h, readers, updates, count, raw, NULL) != 0);
+        merge_by_sort(h, m);
+    }
     if (m->have)
         write_rec(&m->w, &m->cur);
 }
@@ -244,29 +345,19 @@ int merge_bufs(const struct ycrdt_buf *updates, size_t count, bool raw, struct s
                struct err *err)
 {
     struct reader *readers = xcalloc(count, sizeof *readers);
-    struct heap h = {xreallocarray(NULL, count ? count : 1, sizeof *h.v), 0};
+    struct heap h = {.v = xreallocarray(NULL, count ? count : 1, sizeof *h.v)};
     struct merge m = {.w = {.out = STR_INIT, .sect = STR_INIT, .raw = raw}};
     struct ranges deleted = {NULL, 0, 0};
-    int code = 0;
-    size_t n = 0;
-    for (; n < count && code == 0; n++) {
-        struct reader *r = &readers[n];
-        code = reader_init(r, updates[n].p, updates[n].n, raw, err);
-        if (code != 0)
-            continue;
-        r->order = (int64_t)n;
-        next_no_skip(r);
-        if (r->more)
-            h.v[h.n++] = r;
-        for (size_t i = 0; i < r->u.deleted.len; i++)
-            ranges_add(&deleted, r->u.deleted.v[i].client, r->u.deleted.v[i].clock,
-                       r->u.deleted.v[i].len);
-    }
+    int code = rewind_all(&h, readers, updates, count, raw, err);
     if (code == 0) {
-        merge_all(&h, &m);
+        merge_structs(&h, &m, readers, updates, count);
+        for (size_t i = 0; i < count; i++)
+            for (size_t k = 0; k < readers[i].u.deleted.len; k++)
+                ranges_add(&deleted, readers[i].u.deleted.v[k].client,
+                           readers[i].u.deleted.v[k].clock, readers[i].u.deleted.v[k].len);
         finish(&m.w, &deleted, out);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < count; i++)
         update_release(&readers[i].u);
     free(readers);
     free(h.v);

@@ -131,6 +131,8 @@ static uint32_t join_tombstones(struct ycrdt *d, uint32_t h)
 static void delete_at(struct ycrdt *d, uint32_t list, struct place at, uint32_t len)
 {
     uint32_t h;
+    if (!at.item)
+        d->cur_item = 0; /* it may stand behind what goes away */
     if (at.item && at.off < item_at(d, at.item)->len)
         h = item_split(d, at.item, at.off);
     else
