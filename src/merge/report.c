@@ -117,7 +117,7 @@ void merge_overlap_describe(const struct merge_overlap *o, struct str *out)
         [MERGE_FILE_BINARY] = "changed on both sides and not text: canonical's keeps the name",
         [MERGE_FILE_OVERSIZED] =
             "changed on both sides and too long to merge: canonical's keeps the name",
-        [MERGE_FILE_TYPE] = "made another type of file by both sides: canonical's keeps the name",
+        [MERGE_FILE_TYPE] = "not the same type of file on both sides: canonical's keeps the name",
         [MERGE_FILE_SYMLINK] = "pointed elsewhere by both sides: canonical's link keeps the name",
         [MERGE_FILE_MODE] = "added on both sides with different modes: it is executable",
         [MERGE_FILE_SUBMODULE] =

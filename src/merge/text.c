@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "merge/converge.h"
 #include "merge/reconcile.h"
 
 void merge_text_result_release(struct merge_text_result *r)
@@ -105,6 +106,13 @@ static int check_lengths(struct merge_slice base, struct merge_slice local,
     return 0;
 }
 
+static bool all_utf8(struct merge_slice base, struct merge_slice local,
+                     struct merge_slice canonical)
+{
+    return str_is_utf8(base.p, base.len) && str_is_utf8(local.p, local.len) &&
+           str_is_utf8(canonical.p, canonical.len);
+}
+
 int merge_text(struct merge_slice base, struct merge_slice local, struct merge_slice canonical,
                struct merge_text_result *out, struct err *err)
 {
@@ -121,10 +129,43 @@ int merge_text(struct merge_slice base, struct merge_slice local, struct merge_s
     struct weave w = WEAVE_INIT;
     versions_init(&v, base, local, canonical);
     out->git_clean = weave_merge(&v, &w, &out->report);
-    weave_text(&w, &out->text);
+    rc = weave_converge(&w, !all_utf8(base, local, canonical), &out->text, NULL, err);
+    cleanup_str struct str read_off = STR_INIT;
+    weave_text(&w, &read_off);
+    out->through_crdt = rc == 0 && out->text.len == read_off.len &&
+                        memcmp(out->text.p, read_off.p, read_off.len) == 0;
+    if (!out->through_crdt) {
+        /* A document too large for ycrdt, or a fault in it: people still get their merge. */
+        err_clear(err);
+        str_clear(&out->text);
+        str_add(&out->text, read_off.p, read_off.len);
+    }
     weave_release(&w);
     versions_release(&v);
     return 0;
+}
+
+int merge_text_updates(struct merge_slice base, struct merge_slice local,
+                       struct merge_slice canonical, struct merge_updates *out, struct err *err)
+{
+    int rc = check_lengths(base, local, canonical, err);
+    if (rc < 0)
+        return rc;
+    if (!all_utf8(base, local, canonical))
+        return err_set(err, ERR_INVALID,
+                       "merge: a version is not UTF-8, so it has no document "
+                       "that others could read");
+    struct versions v;
+    struct weave w = WEAVE_INIT;
+    struct merge_report report = MERGE_REPORT_INIT;
+    versions_init(&v, base, local, canonical);
+    weave_merge(&v, &w, &report);
+    cleanup_str struct str text = STR_INIT;
+    rc = weave_converge(&w, false, &text, out, err);
+    merge_report_release(&report);
+    weave_release(&w);
+    versions_release(&v);
+    return rc;
 }
 
 size_t merge_changed_lines(struct merge_slice before, struct merge_slice after,
