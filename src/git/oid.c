@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 const struct oid oid_empty_tree = {{0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e, 0xb9, 0xa0, 0x60,
                                     0xe5, 0x4b, 0xf8, 0xd6, 0x92, 0x88, 0xfb, 0xee, 0x49, 0x04}};
 
@@ -48,6 +50,12 @@ bool oid_is_zero(const struct oid *oid)
 {
     static const struct oid zero;
     return oid_equal(oid, &zero);
+}
+
+void oid_hash(const void *p, size_t n, struct oid *out)
+{
+    unsigned len = OID_LEN;
+    BUG_ON(EVP_Digest(p, n, out->id, &len, EVP_sha1(), NULL) != 1 || len != OID_LEN);
 }
 
 /* Ids are hashes already; their first bytes choose the slot. */

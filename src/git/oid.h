@@ -26,6 +26,9 @@ bool oid_is_zero(const struct oid *oid);
 /* The tree without entries: 4b825dc642cb6eb9a060e54bf8d69288fbee4904. */
 extern const struct oid oid_empty_tree;
 
+/* SHA-1 of the bytes (no object header). */
+void oid_hash(const void *p, size_t n, struct oid *out);
+
 /* A set of ids. */
 struct oid_set {
     struct oid *slots; /* zero: free */
