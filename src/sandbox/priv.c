@@ -101,7 +101,6 @@ int sandbox_kill_as(uid_t uid, gid_t gid, pid_t pid, int signo)
     if (child < 0)
         return -1;
     if (child == 0) {
-        /* kill(-1) would end this child before it can report; it is then reported as done. */
         if (sandbox_become(uid, gid) != 0)
             _exit(EPERM);
         _exit(kill(pid, signo) == 0 ? 0 : errno);
