@@ -141,8 +141,10 @@ static void integrate_all(struct run *run)
             note_missing(&run->missing, &run->nmissing, &run->cap_missing, cause,
                          client_state(d, cause));
             park_stack(run);
-        } else if (head.len > state - head.clock) { /* else it is known already */
+        } else if (head.len > state - head.clock) {
             rec_integrate(d, &head, state - head.clock);
+        } else {
+            rec_known(d, &head);
         }
         if (run->nstack > 0) {
             head = run->stack[--run->nstack];

@@ -51,6 +51,30 @@ static uint32_t clean_start(struct ycrdt *d, struct id id)
     return r;
 }
 
+static bool has_wide_text(struct ycrdt *d, struct id id)
+{
+    const struct item *it = item_at(d, item_find(d, id));
+    return it->kind == K_STRING && it->bytes != it->len;
+}
+
+/* Somebody who sends a struct has split its neighbours, and a surrogate pair split there becomes two
+ * U+FFFD here too; any other split would be undone at the end of the transaction. */
+void rec_known(struct ycrdt *d, const struct rec *rec)
+{
+    if (rec->kind == K_GC)
+        return;
+    if (rec->info & INFO_LEFT) {
+        struct id id = {client_find(d, rec->left_client), rec->left_clock};
+        if (has_wide_text(d, id))
+            clean_end(d, id);
+    }
+    if (rec->info & INFO_RIGHT) {
+        struct id id = {client_find(d, rec->right_client), rec->right_clock};
+        if (has_wide_text(d, id))
+            clean_start(d, id);
+    }
+}
+
 /* The list that a struct without neighbours belongs to; 0: its parent is gone. */
 static uint32_t list_of_parent(struct ycrdt *d, const struct rec *rec)
 {

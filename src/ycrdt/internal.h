@@ -294,6 +294,8 @@ void item_add_to_index(struct ycrdt *d, uint32_t h);
 /* integrate.c: YATA */
 struct rec;
 void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t offset);
+/* The struct is in the document already. */
+void rec_known(struct ycrdt *d, const struct rec *rec);
 bool rec_missing(struct ycrdt *d, const struct rec *rec, uint64_t *client);
 
 /* txn.c */
