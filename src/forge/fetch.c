@@ -1,0 +1,155 @@
+/* The talking half: one GET at a time, with the forge's own ways to say no. */
+#include "forge/forge.h"
+
+#include <string.h>
+
+#include "base/url.h"
+#include "http/client.h"
+
+/* GitHub: 403 or 429 with nothing remaining, or with retry-after; GitLab: 429. */
+static bool is_rate_limit(const struct http_response *res)
+{
+    const char *remaining = http_response_header(res, "x-ratelimit-remaining");
+    return res->status == 429 ||
+           (res->status == 403 && ((remaining && strcmp(remaining, "0") == 0) ||
+                                   http_response_header(res, "retry-after")));
+}
+
+static int check_status(const struct http_response *res, const char *what, struct err *err)
+{
+    if (res->status == 200)
+        return 0;
+    if (is_rate_limit(res)) {
+        const char *wait = http_response_header(res, "retry-after");
+        return err_set(err, ERR_LIMIT, "the forge was asked too often; try again %s%.20s%s",
+                       wait ? "in " : "later", wait ? wait : "", wait ? " s" : "");
+    }
+    if (res->status == 404)
+        return err_set(err, ERR_NOT_FOUND, "%.200s: not found at the forge", what);
+    if (res->status == 401 || res->status == 403)
+        return err_set(err, ERR_DENIED, "%.200s: the forge refuses (%ld)", what, res->status);
+    return err_set(err, ERR_UNAVAILABLE, "%.200s: the forge answered %ld", what, res->status);
+}
+
+static int get(struct http_client *http, const char *url, const char *token, const char *what,
+               struct http_response *res, struct err *err)
+{
+    const char *headers[] = {"Accept: application/json", NULL};
+    const struct http_request req = {
+        .url = url,
+        .bearer = token,
+        .headers = token ? headers : NULL,
+        .connect_timeout_ms = FORGE_CONNECT_MS,
+        .timeout_ms = FORGE_TIMEOUT_MS,
+        .max_body = FORGE_BODY_MAX,
+    };
+    struct err why = ERR_INIT;
+    if (http_perform(http, &req, res, &why))
+        return err_set(err, ERR_UNAVAILABLE, "%s", why.msg);
+    return check_status(res, what, err);
+}
+
+static int open_client(struct http_client **http, struct err *err)
+{
+    const struct http_options options = {.user_agent = NULL};
+    return http_client_new(&options, http, err);
+}
+
+int forge_keys(const struct forge *f, const char *login, struct strv *keys, struct err *err)
+{
+    cleanup_http_client struct http_client *http = NULL;
+    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+    cleanup_str struct str url = STR_INIT;
+    str_addf(&url, "%s/", f->url);
+    url_encode(&url, login, strlen(login));
+    str_adds(&url, ".keys");
+    cleanup_free char *what = xasprintf("keys of %s", login);
+    int rc = open_client(&http, err);
+    /* Public: no token goes along. */
+    if (rc || (rc = get(http, url.p, NULL, what, &res, err)))
+        return rc;
+    const char *type = http_response_header(&res, "content-type");
+    if (type && strncasecmp(type, "text/plain", 10) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "%s: the forge answered with %.60s", what, type);
+    forge_read_keys(res.body.p, res.body.len, keys);
+    return 0;
+}
+
+int forge_person(const struct forge *f, const char *login, struct forge_person *out,
+                 struct err *err)
+{
+    bool gitlab = f->kind == FORGE_GITLAB;
+    cleanup_http_client struct http_client *http = NULL;
+    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+    cleanup_json struct json_object *answer = NULL;
+    cleanup_str struct str url = STR_INIT;
+    str_addf(&url, "%s%s", f->api_url, gitlab ? "/api/v4/users?username=" : "/users/");
+    url_encode(&url, login, strlen(login));
+    int rc = open_client(&http, err);
+    if (rc || (rc = get(http, url.p, f->token, login, &res, err)) ||
+        (rc = http_response_json(&res, &answer, err)))
+        return rc;
+    struct json_object *user = answer;
+    if (gitlab) {
+        if (!json_object_is_type(answer, json_type_array))
+            return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
+        if (json_object_array_length(answer) != 1)
+            return err_set(err, ERR_NOT_FOUND, "nobody is called %s at the forge", login);
+        user = json_object_array_get_idx(answer, 0);
+    }
+    int64_t id = 0;
+    const char *name = NULL;
+    struct err why = ERR_INIT;
+    if (json_get_i64(user, "id", 1, INT64_MAX, &id, &why) ||
+        json_get_str(user, gitlab ? "username" : "login", 255, &name, &why))
+        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: %s", why.msg);
+    out->subject = xasprintf("%lld", (long long)id);
+    out->login = xstrdup(name);
+    return 0;
+}
+
+static bool same_origin(const char *a, const char *b)
+{
+    cleanup_url struct url x = {0};
+    cleanup_url struct url y = {0};
+    return url_parse(a, strlen(a), &x, NULL) == 0 && url_parse(b, strlen(b), &y, NULL) == 0 &&
+           strcmp(x.scheme, y.scheme) == 0 && strcmp(x.host, y.host) == 0 && x.port == y.port;
+}
+
+static void first_page(const struct forge *f, const char *repository, struct str *url)
+{
+    if (f->kind == FORGE_GITLAB) {
+        str_addf(url, "%s/api/v4/projects/", f->api_url);
+        url_encode(url, repository, strlen(repository));
+        str_adds(url, "/members/all?per_page=100");
+    } else {
+        str_addf(url, "%s/repos/%s/collaborators?per_page=100", f->api_url, repository);
+    }
+}
+
+int forge_collaborators(const struct forge *f, const char *repository, struct forge_people *people,
+                        struct err *err)
+{
+    cleanup_http_client struct http_client *http = NULL;
+    cleanup_str struct str url = STR_INIT;
+    int rc = open_client(&http, err);
+    first_page(f, repository, &url);
+    for (int page = 0; rc == 0 && page < FORGE_PAGES_MAX; page++) {
+        cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+        cleanup_json struct json_object *answer = NULL;
+        if ((rc = get(http, url.p, f->token, repository, &res, err)) ||
+            (rc = http_response_json(&res, &answer, err)) ||
+            (rc = forge_read_people(f->kind, answer, people, err)))
+            return rc;
+        const char *link = http_response_header(&res, "link");
+        cleanup_str struct str next = STR_INIT;
+        if (!link || !forge_read_next(link, &next))
+            return 0;
+        if (!same_origin(next.p, f->api_url))
+            return err_set(err, ERR_UNAVAILABLE, "the forge's next page lies elsewhere");
+        str_clear(&url);
+        str_adds(&url, next.p);
+    }
+    return rc ? rc
+              : err_set(err, ERR_LIMIT, "more than %d pages of collaborators", FORGE_PAGES_MAX);
+}

@@ -1,0 +1,76 @@
+/*
+ * What a forge (GitHub or GitLab, also self-hosted) knows of people: their public keys, and who may
+ * push to a repository. Blocking calls with time limits; run them on a worker thread. The readers
+ * of answers are pure.
+ *
+ * "Nobody", "not allowed to know" and "could not be asked" are three different answers: only the
+ * first is a list.
+ */
+#ifndef FORGE_FORGE_H
+#define FORGE_FORGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+
+#define FORGE_BODY_MAX (4 * 1024 * 1024)
+#define FORGE_PAGES_MAX 100
+#define FORGE_PEOPLE_MAX 4096
+#define FORGE_KEYS_MAX 64 /* of one person; more are left out */
+#define FORGE_CONNECT_MS 5000
+#define FORGE_TIMEOUT_MS 10000
+
+enum forge_kind { FORGE_GITHUB, FORGE_GITLAB };
+
+/* Borrowed strings. */
+struct forge {
+    enum forge_kind kind;
+    const char *url;     /* "https://github.com": keys */
+    const char *api_url; /* "https://api.github.com"; GitLab: the same as url */
+    const char *token;   /* bearer; NULL: without */
+};
+
+struct forge_person {
+    char *subject; /* the account's number */
+    char *login;
+};
+struct forge_people {
+    struct forge_person *v;
+    size_t len, cap;
+};
+void forge_people_release(struct forge_people *p);
+#define cleanup_forge_people cleanup(forge_people_release)
+
+/* Pushes "type base64" of each key that is good for us. ERR_NOT_FOUND: no such login;
+ * ERR_UNAVAILABLE: could not be asked; ERR_LIMIT: asked too often, message says until when. */
+int forge_keys(const struct forge *f, const char *login, struct strv *keys, struct err *err);
+
+/* Who may push to the repository "owner/name" (GitLab: also deeper), over all pages. ERR_DENIED:
+ * the token may not know; ERR_NOT_FOUND: no such repository, or invisible with this token. */
+int forge_collaborators(const struct forge *f, const char *repository, struct forge_people *people,
+                        struct err *err);
+
+/* Who has this login now. */
+int forge_person(const struct forge *f, const char *login, struct forge_person *out,
+                 struct err *err);
+void forge_person_release(struct forge_person *p);
+
+/* ---- readers
+ * -------------------------------------------------------------------------------------
+ */
+
+/* A page of keys as text, one a line. Lines that are no key of an allowed type, or that carry
+ * options, are left out. */
+void forge_read_keys(const char *text, size_t len, struct strv *keys);
+
+/* One page of people; only those who may push are added. */
+int forge_read_people(enum forge_kind kind, struct json_object *page, struct forge_people *people,
+                      struct err *err);
+
+/* The URL of rel="next" in a Link header (RFC 8288); false: none. */
+bool forge_read_next(const char *link, struct str *next);
+
+#endif

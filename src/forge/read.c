@@ -1,0 +1,122 @@
+/* The pure half: pages of keys, pages of people, Link headers. */
+#include "forge/forge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/spec.h"
+#include "ssh/key.h"
+
+#define GITLAB_DEVELOPER 30 /* the lowest access level that may push */
+
+void forge_person_release(struct forge_person *p)
+{
+    free(p->subject);
+    free(p->login);
+    memset(p, 0, sizeof *p);
+}
+
+void forge_people_release(struct forge_people *p)
+{
+    for (size_t i = 0; i < p->len; i++)
+        forge_person_release(&p->v[i]);
+    free(p->v);
+    memset(p, 0, sizeof *p);
+}
+
+void forge_read_keys(const char *text, size_t len, struct strv *keys)
+{
+    const char *end = text + len;
+    while (text < end && keys->len < FORGE_KEYS_MAX) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *stop = newline ? newline : end;
+        cleanup_ssh_key struct ssh_key key;
+        if (ssh_key_parse_line(text, (size_t)(stop - text), &key, NULL) == 0) {
+            cleanup_str struct str line = STR_INIT;
+            ssh_key_format(&key, &line);
+            if (!strv_has(keys, line.p))
+                strv_push(keys, line.p);
+        }
+        text = stop + 1;
+    }
+}
+
+/* ERR_INVALID: the page is not what was asked for. */
+static int may_push(enum forge_kind kind, struct json_object *item, bool *out, struct err *err)
+{
+    *out = false;
+    if (kind == FORGE_GITLAB) {
+        int64_t level = 0;
+        int rc = json_get_i64(item, "access_level", 0, 1000, &level, err);
+        *out = rc == 0 && level >= GITLAB_DEVELOPER;
+        return rc;
+    }
+    struct json_object *permissions = NULL;
+    int rc = json_opt_object(item, "permissions", &permissions, err);
+    if (rc || !permissions)
+        return rc;
+    return json_opt_bool(permissions, "push", out, err);
+}
+
+static int read_person(enum forge_kind kind, struct json_object *item, struct forge_person *out,
+                       struct err *err)
+{
+    int64_t id = 0;
+    const char *login = NULL;
+    int rc;
+    if ((rc = json_get_i64(item, "id", 1, INT64_MAX, &id, err)) ||
+        (rc = json_get_str(item, kind == FORGE_GITLAB ? "username" : "login", 255, &login, err)))
+        return rc;
+    if (!spec_login_is_valid(login))
+        return err_set(err, ERR_INVALID, "a login that is not usable");
+    out->subject = xasprintf("%lld", (long long)id);
+    out->login = xstrdup(login);
+    return 0;
+}
+
+int forge_read_people(enum forge_kind kind, struct json_object *page, struct forge_people *people,
+                      struct err *err)
+{
+    if (!json_object_is_type(page, json_type_array))
+        return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
+    for (size_t i = 0; i < json_object_array_length(page); i++) {
+        struct json_object *item = json_object_array_get_idx(page, i);
+        struct forge_person person = {0};
+        struct err why = ERR_INIT;
+        bool push = false;
+        if (may_push(kind, item, &push, &why) || (push && read_person(kind, item, &person, &why)))
+            return err_set(err, ERR_UNAVAILABLE, "the forge's list is unusable: %s", why.msg);
+        if (!push)
+            continue;
+        if (people->len >= FORGE_PEOPLE_MAX) {
+            forge_person_release(&person);
+            return err_set(err, ERR_LIMIT, "more than %d collaborators", FORGE_PEOPLE_MAX);
+        }
+        VEC_GROW(people->v, people->len, people->cap);
+        people->v[people->len++] = person;
+    }
+    return 0;
+}
+
+static const char *skip_blank(const char *p)
+{
+    return p + strspn(p, " \t");
+}
+
+bool forge_read_next(const char *link, struct str *next)
+{
+    for (const char *p = skip_blank(link); *p == '<';) {
+        const char *close = strchr(p, '>');
+        if (!close)
+            return false;
+        const char *params = close + 1;
+        size_t n = strcspn(params, ",");
+        cleanup_free char *text = xstrndup(params, n);
+        if (strstr(text, "rel=\"next\"") || strstr(text, "rel=next")) {
+            str_add(next, p + 1, (size_t)(close - p - 1));
+            return true;
+        }
+        p = skip_blank(params + n + (params[n] == ','));
+    }
+    return false;
+}
