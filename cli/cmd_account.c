@@ -107,6 +107,7 @@ int cmd_logout(int argc, char **argv)
     if (backend_open(o.server, &b, &err))
         return ui_fail_err("logout", &err, NULL);
     cleanup_close int lock = account_lock(NULL);
+    (void)lock; /* held to the end of the function */
     cleanup_free_secret char *token = NULL;
     bool revoked = false;
     if (account_refresh_token(&b.account, &token, NULL) == 0) {

@@ -324,7 +324,7 @@ static int bound_port(int fd)
                                     : ntohs(((struct sockaddr_in *)&ss)->sin_port);
 }
 
-static void on_mhd_log(void *cls, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const char *fmt, va_list ap)
 {
     char line[512];
     (void)cls;

@@ -44,7 +44,6 @@ static int delete_by(const struct weave *w, enum merge_side side, struct ycrdt *
 
 static int base_update(const struct weave *w, unsigned flags, struct str *out, struct err *err)
 {
-    cleanup_str struct str base = STR_INIT;
     const char *p = NULL;
     size_t len = 0;
     for (size_t i = 0; i < w->len; i++) {
