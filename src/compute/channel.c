@@ -107,7 +107,7 @@ static void close_now(struct channel *c)
     loop_remove(c->soon);
     c->soon = NULL;
     struct err gone = ERR_INIT;
-    err_set(&gone, ERR_UNAVAILABLE, "%s", c->why.msg);
+    err_set(&gone, c->handlers.closed_code, "%s", c->why.msg);
     answer_all(c, &gone);
     if (c->freed || c->closed)
         return;
@@ -382,6 +382,8 @@ int channel_new(struct loop *loop, struct provider_conn *conn,
     c->handlers = *handlers;
     if (!c->handlers.peer)
         c->handlers.peer = "session";
+    if (!c->handlers.closed_code)
+        c->handlers.closed_code = ERR_UNAVAILABLE;
     c->wire = conn->wire;
     c->fd = steal_fd(&conn->fd);
     c->in = (struct str)STR_INIT;

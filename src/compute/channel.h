@@ -23,10 +23,11 @@ struct channel;
 
 struct channel_handlers {
     const char *peer; /* who is at the other end, for messages: a literal; NULL: "session" */
+    int closed_code;  /* what pending requests get when it closes; 0: ERR_UNAVAILABLE */
     /* {"event":...}: borrowed. May free the channel. */
     void (*on_event)(void *payload, const char *event, struct json_object *obj);
     /* The channel is broken or was closed by the other side; every pending request has been
-     * answered with ERR_UNAVAILABLE. Nothing is called after it. The owner frees the channel, here
+     * answered with closed_code. Nothing is called after it. The owner frees the channel, here
      * or later. */
     void (*on_closed)(void *payload, const struct err *why);
     /* A line of the program's stderr (CHANNEL_MUX only), printable; may be NULL. */

@@ -96,8 +96,8 @@ void task_begin(struct task *t);
 
 /* ---- lifecycle.c: start, stop ---- */
 
-void start_begin(struct task *t);
-void stop_begin(struct task *t);
+void task_begin_start(struct task *t);
+void task_begin_stop(struct task *t);
 /* Closes the channel without an event. */
 void ksession_disconnect(struct ksession *s);
 

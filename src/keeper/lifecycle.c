@@ -193,7 +193,7 @@ static void start_connected(struct task *t)
     say_hello(t, start_hello_reply);
 }
 
-void start_begin(struct task *t)
+void task_begin_start(struct task *t)
 {
     /* A session that is connected needs nothing but its secrets anew. */
     if (t->session->channel)
@@ -357,7 +357,7 @@ static void attach_after(struct task *t)
     say_hello(t, stop_hello_reply);
 }
 
-void stop_begin(struct task *t)
+void task_begin_stop(struct task *t)
 {
     if (!t->req.archive)
         shutdown_step(t);

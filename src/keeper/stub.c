@@ -77,8 +77,11 @@ int keeper_stub_new(struct loop *loop, int fd,
         (struct keeper_link){.call = stub_call, .set_events = stub_set_events, .self = stub};
     stub->on_lost = on_lost;
     stub->lost_payload = payload;
-    struct channel_handlers handlers = {
-        .peer = "keeper", .on_event = on_event, .on_closed = on_closed, .payload = stub};
+    struct channel_handlers handlers = {.peer = "keeper",
+                                        .closed_code = ERR_CANCELLED,
+                                        .on_event = on_event,
+                                        .on_closed = on_closed,
+                                        .payload = stub};
     int rc = channel_new(loop, &conn, &handlers, &stub->channel, err);
     if (rc) {
         free(stub);

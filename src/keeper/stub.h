@@ -8,7 +8,7 @@
 
 struct keeper_stub;
 
-/* Takes fd. on_lost: the keeper is gone; every call under way has been answered ERR_UNAVAILABLE,
+/* Takes fd. on_lost: the keeper is gone; every call under way has been answered ERR_CANCELLED,
  * and so is every later one. */
 int keeper_stub_new(struct loop *loop, int fd,
                     void (*on_lost)(void *payload, const struct err *why), void *payload,

@@ -234,10 +234,10 @@ void task_begin(struct task *t)
         remove_begin(t);
         break;
     case KEEPER_START:
-        start_begin(t);
+        task_begin_start(t);
         break;
     case KEEPER_STOP:
-        stop_begin(t);
+        task_begin_stop(t);
         break;
     default: /* users, kick, members, health */
         ask(t);

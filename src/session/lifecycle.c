@@ -1,0 +1,357 @@
+/* The life of one session: every change of its state is here. */
+#include <string.h>
+
+#include "base/log.h"
+#include "compute/provider.h"
+#include "session/internal.h"
+
+#define RESUME_PATIENCE_MS 30000 /* from a start that was taken to `ready` */
+
+static int64_t now_ms(const struct session *one)
+{
+    return clock_mono_ms(one->owner->clock);
+}
+
+static bool is_due(const struct session *one)
+{
+    return !one->calling && now_ms(one) >= one->retry_at_ms;
+}
+
+/* 1 s, 2 s, 4 s, ... */
+static void back_off(struct session *one)
+{
+    int64_t wait = RETRY_FIRST_MS;
+    for (int i = 0; i < one->failures && wait < RETRY_MAX_MS; i++)
+        wait *= 2;
+    one->failures++;
+    one->retry_at_ms = now_ms(one) + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+}
+
+static void settled(struct session *one)
+{
+    one->failures = 0;
+    one->retry_at_ms = 0;
+}
+
+static void set_stage(struct session *one, const char *stage, int progress, const char *message)
+{
+    session_set_text(&one->row.stage, stage);
+    session_set_text(&one->row.message, message);
+    one->row.progress = progress;
+    session_touch(one);
+}
+
+static void log_state(const struct session *one)
+{
+    log_fields(LOG_LEVEL_INFO, "session state", "session", one->row.id, "state",
+               session_state_word(one->state), "reason",
+               one->row.reason[0] ? one->row.reason : NULL, "message",
+               one->row.message[0] ? one->row.message : NULL, NULL);
+}
+
+static void set_state(struct session *one, enum session_state state)
+{
+    one->state = state;
+    settled(one);
+    if (state == SESSION_FAILED || state == SESSION_TERMINATED)
+        one->row.ended_at = clock_now(one->owner->clock);
+    session_save(one);
+    log_state(one);
+}
+
+static void give_back(struct session *one)
+{
+    struct err err = ERR_INIT;
+    if (store_session_release_lease(one->owner->store, one->row.id, true, &err) != 0)
+        log_fields(LOG_LEVEL_ERROR, "lease not given back", "session", one->row.id, "why", err.msg,
+                   NULL);
+}
+
+/* ---- start
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void resume_failed(struct session *one, const char *message)
+{
+    back_off(one);
+    set_stage(one, STAGE_RESUMING, -1, message);
+    log_fields(LOG_LEVEL_WARN, "session not resumed", "session", one->row.id, "why", message, NULL);
+}
+
+static void started(struct sessions *s, struct session *one, int code, struct json_object *reply,
+                    const struct err *err, void *payload)
+{
+    (void)s;
+    (void)reply;
+    (void)payload;
+    if (!one || code == ERR_CANCELLED)
+        return;
+    if (one->state != SESSION_PROVISIONING && one->state != SESSION_RUNNING)
+        return; /* ended meanwhile: the stop behind this start cleans up */
+    one->calling = false;
+    if (code && one->state == SESSION_PROVISIONING)
+        lifecycle_fail(one, provider_reason(code), err->msg);
+    else if (code)
+        resume_failed(one, err->msg);
+    else if (strcmp(one->row.stage, STAGE_RESUMING) == 0)
+        one->retry_at_ms = now_ms(one) + RESUME_PATIENCE_MS;
+}
+
+static void call_start(struct session *one, bool resume)
+{
+    struct json_object *args = json_object_new_object();
+    json_add(args, "spec", session_spec_to_json(&one->spec, true));
+    json_add_bool(args, "resume", resume);
+    one->calling = true;
+    pending_call(one->owner, one->row.id, "start", args, NULL, started, NULL);
+}
+
+static void provision_found(struct sessions *s, struct session *one, int code,
+                            const struct session_people *people, const struct err *err,
+                            void *payload)
+{
+    (void)payload;
+    if (!one || code == ERR_CANCELLED)
+        return;
+    one->finding = false;
+    if (one->state != SESSION_PROVISIONING)
+        return;
+    if (code) {
+        lifecycle_fail(one, "keys_unavailable", err->msg);
+        return;
+    }
+    access_set_people(&one->access, people);
+    access_fill_users(&one->access, &one->spec);
+    one->people_at = clock_now(s->clock);
+    session_save(one);
+    call_start(one, false);
+}
+
+void lifecycle_provision(struct session *one)
+{
+    one->begun = true;
+    one->finding = true;
+    pending_people(one, provision_found, NULL);
+}
+
+void lifecycle_resume(struct session *one)
+{
+    if (strcmp(one->row.stage, STAGE_RESUMING) != 0)
+        set_stage(one, STAGE_RESUMING, -1, "");
+    if (is_due(one))
+        call_start(one, true);
+}
+
+/* ---- the end
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static void cleaned_up(struct sessions *s, struct session *one, int code, struct json_object *reply,
+                       const struct err *err, void *payload)
+{
+    (void)s;
+    (void)reply;
+    (void)payload;
+    if (!one || code == ERR_CANCELLED || one->state != SESSION_FAILED)
+        return;
+    one->calling = false;
+    if (code) {
+        back_off(one);
+        log_fields(LOG_LEVEL_WARN, "failed session not cleaned up", "session", one->row.id, "why",
+                   err->msg, NULL);
+        return;
+    }
+    settled(one);
+    session_set_text(&one->row.stage, "");
+    session_save(one);
+    give_back(one);
+}
+
+static void stopped(struct sessions *s, struct session *one, int code, struct json_object *reply,
+                    const struct err *err, void *payload)
+{
+    (void)s;
+    (void)payload;
+    if (!one || code == ERR_CANCELLED || one->state != SESSION_TERMINATING)
+        return;
+    one->calling = false;
+    if (code) {
+        back_off(one);
+        set_stage(one, one->row.stage, -1, err->msg);
+        log_fields(LOG_LEVEL_WARN, "session not ended", "session", one->row.id, "why", err->msg,
+                   NULL);
+        return;
+    }
+    bool archived = false;
+    json_opt_bool(reply, "archived", &archived, NULL);
+    one->row.archived = one->row.archived || archived;
+    session_set_text(&one->row.stage, "");
+    set_state(one, SESSION_TERMINATED);
+    give_back(one);
+}
+
+static void call_stop(struct session *one, bool archive, pending_fn fn)
+{
+    struct json_object *args = session_args(one);
+    json_add(args, "spec", session_spec_to_json(&one->spec, true));
+    json_add_bool(args, "archive", archive);
+    one->calling = true;
+    pending_call(one->owner, one->row.id, "stop", args, NULL, fn, NULL);
+}
+
+void lifecycle_fail(struct session *one, const char *reason, const char *message)
+{
+    session_set_text(&one->row.reason, reason);
+    session_set_text(&one->row.message, message);
+    session_set_text(&one->row.stage, STAGE_CLEANUP);
+    set_state(one, SESSION_FAILED);
+    call_stop(one, false, cleaned_up);
+}
+
+void lifecycle_terminate(struct session *one, const char *message)
+{
+    if (one->state == SESSION_TERMINATING || one->state == SESSION_TERMINATED)
+        return;
+    bool nothing_left = one->state == SESSION_FAILED && !one->row.stage[0];
+    session_set_text(&one->row.message, message);
+    if (nothing_left) {
+        set_state(one, SESSION_TERMINATED);
+        return;
+    }
+    session_set_text(&one->row.stage, one->row.ever_ran ? STAGE_ARCHIVING : STAGE_CLEANUP);
+    one->row.progress = -1;
+    set_state(one, SESSION_TERMINATING);
+    call_stop(one, one->row.ever_ran, stopped);
+}
+
+/* ---- events of the keeper
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_stage(struct session *one, struct json_object *obj)
+{
+    const char *stage = "";
+    const char *message = "";
+    int64_t progress = -1;
+    json_opt_str(obj, "stage", 64, &stage, NULL);
+    json_opt_str(obj, "message", ERR_MSG_MAX, &message, NULL);
+    json_opt_i64(obj, "progress", -1, 100, &progress, NULL);
+    if (one->state == SESSION_PROVISIONING)
+        set_stage(one, stage, (int)progress, message);
+}
+
+static void on_ready(struct session *one)
+{
+    bool resumed = one->state == SESSION_RUNNING;
+    if (!resumed && one->state != SESSION_PROVISIONING)
+        return;
+    set_stage(one, "ready", 100, "");
+    settled(one);
+    if (resumed) {
+        /* It may have been started from what was true when it was made. */
+        people_tell(one);
+        session_save(one);
+        return;
+    }
+    one->row.ever_ran = true;
+    one->row.last_activity_at = clock_now(one->owner->clock);
+    set_state(one, SESSION_RUNNING);
+}
+
+static void on_failed(struct session *one, struct json_object *obj)
+{
+    const char *reason = "internal";
+    const char *message = "";
+    json_opt_str(obj, "reason", 64, &reason, NULL);
+    json_opt_str(obj, "message", ERR_MSG_MAX, &message, NULL);
+    if (one->state == SESSION_PROVISIONING)
+        lifecycle_fail(one, reason, message);
+    else if (one->state == SESSION_RUNNING)
+        resume_failed(one, message);
+}
+
+static void on_gone(struct session *one, struct json_object *obj)
+{
+    const char *message = "";
+    json_opt_str(obj, "message", ERR_MSG_MAX, &message, NULL);
+    if (one->state == SESSION_PROVISIONING && !one->calling) {
+        cleanup_free char *text = xasprintf("the session ended while it was made: %s", message);
+        lifecycle_fail(one, "internal", text);
+    } else if (one->state == SESSION_RUNNING) {
+        log_fields(LOG_LEVEL_WARN, "session gone", "session", one->row.id, "why", message, NULL);
+        lifecycle_resume(one);
+    }
+}
+
+static void on_activity(struct session *one, struct json_object *obj)
+{
+    int64_t now = clock_now(one->owner->clock);
+    int64_t at = now;
+    json_opt_i64(obj, "at", 0, INT64_MAX, &at, NULL);
+    at = at < now ? at : now;
+    if (at <= one->row.last_activity_at)
+        return;
+    one->row.last_activity_at = at;
+    str_clear(&one->info);
+}
+
+void lifecycle_event(const char *event, struct json_object *obj, void *payload)
+{
+    const char *id = NULL;
+    if (json_get_str(obj, "session_id", SESSION_ID_LEN, &id, NULL) != 0)
+        return;
+    struct session *one = registry_find(payload, id);
+    if (!one)
+        return;
+    if (strcmp(event, "stage") == 0)
+        on_stage(one, obj);
+    else if (strcmp(event, "ready") == 0)
+        on_ready(one);
+    else if (strcmp(event, "failed") == 0)
+        on_failed(one, obj);
+    else if (strcmp(event, "gone") == 0)
+        on_gone(one, obj);
+    else if (strcmp(event, "activity") == 0 || strcmp(event, "presence") == 0)
+        on_activity(one, obj);
+}
+
+/* ---- what is due
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static void tick_provisioning(struct session *one)
+{
+    if (!one->begun)
+        lifecycle_provision(one);
+    else if (clock_now(one->owner->clock) - one->row.updated_at > PROVISION_MAX_S)
+        lifecycle_fail(one, "internal", "nothing was heard of it for an hour");
+}
+
+static void tick_running(struct session *one)
+{
+    if (strcmp(one->row.stage, STAGE_RESUMING) == 0 && is_due(one))
+        call_start(one, true);
+    if (one->row.last_activity_at - one->saved_activity >= ACTIVITY_SAVE_S)
+        session_save(one);
+}
+
+void lifecycle_tick(struct session *one)
+{
+    switch (one->state) {
+    case SESSION_PROVISIONING:
+        tick_provisioning(one);
+        break;
+    case SESSION_RUNNING:
+        tick_running(one);
+        break;
+    case SESSION_TERMINATING:
+        if (is_due(one))
+            call_stop(one, one->row.ever_ran, stopped);
+        break;
+    case SESSION_FAILED:
+        if (strcmp(one->row.stage, STAGE_CLEANUP) == 0 && is_due(one))
+            call_stop(one, false, cleaned_up);
+        break;
+    case SESSION_TERMINATED:
+        break;
+    }
+}
