@@ -26,7 +26,7 @@ say =
 endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wformat=2 -Wno-missing-field-initializers -Wundef -Wpointer-arith -Wwrite-strings
-CPPFLAGS += -D_GNU_SOURCE -Isrc -Icli -DSTEADYSTATE_VERSION='"$(VERSION)"' \
+CPPFLAGS += -D_GNU_SOURCE -Isrc -Icli -Itools -DSTEADYSTATE_VERSION='"$(VERSION)"' \
             $(shell pkg-config --cflags $(PKGS))
 BASE_CFLAGS := -std=c17 $(WARN) -g -ffunction-sections -fdata-sections -fno-strict-aliasing -pthread
 LDFLAGS_COMMON := -Wl,--as-needed -Wl,--gc-sections -pthread
@@ -71,7 +71,7 @@ steadystated_SRC := $(wildcard src/daemon/main.c)
 steadystate-agent_SRC := $(wildcard src/agent/main.c)
 steadystate-wrapper_SRC := $(wildcard src/wrapper/main.c)
 steadystate_SRC := $(if $(wildcard cli/main.c),$(wildcard cli/*.c))
-yupdate_SRC := $(wildcard tools/yupdate.c)
+yupdate_SRC := $(if $(wildcard tools/yupdate.c),$(wildcard tools/*.c))
 PROGRAMS := $(foreach p,steadystated steadystate-agent steadystate-wrapper steadystate yupdate,\
               $(if $($(p)_SRC),$(p)))
 BINARIES := $(PROGRAMS:%=$(BUILD)/%)

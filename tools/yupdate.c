@@ -1,0 +1,183 @@
+/* yupdate: Yjs v1 updates on the command line. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "replay.h"
+#include "trace.h"
+#include "ycrdt/ycrdt.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char help[] =
+    "usage: yupdate text [-r ROOT] FILE...   apply the updates, print the root text (default:\n"
+    "                                        content)\n"
+    "       yupdate merge FILE...            one update that does what all of them do\n"
+    "       yupdate sv FILE...               state vector of them all as JSON {client: clock}\n"
+    "       yupdate diff FILE SVFILE         what a document with that state vector lacks\n"
+    "       yupdate replay [--json] TRACE    replay an editing trace (.json or .json.gz), print\n"
+    "                                        time, memory, sizes\n"
+    "\n"
+    "Updates and state vectors are binary, - is standard input. Exit 1 on a malformed update.\n"
+    "\n"
+    "example: yupdate merge monday.bin tuesday.bin > both.bin\n";
+
+static int usage(void)
+{
+    fputs(help, stderr);
+    return EXIT_USAGE;
+}
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "yupdate: %s\n", err->msg);
+    return EXIT_FAILURE;
+}
+
+static int read_input(const char *path, struct str *out, struct err *err)
+{
+    int code = strcmp(path, "-") == 0 ? fd_read_all(STDIN_FILENO, YCRDT_MAX_UPDATE, out, err)
+                                      : fd_read_file(AT_FDCWD, path, YCRDT_MAX_UPDATE, out, err);
+    return code == 0 ? 0 : err_wrap(err, "%s", path);
+}
+
+static int write_out(const struct str *s)
+{
+    struct err err = ERR_INIT;
+    return fd_write_full(STDOUT_FILENO, s->p, s->len, &err) == 0 ? EXIT_SUCCESS : fail(&err);
+}
+
+/* Applies the files in their order. */
+static int apply_files(struct ycrdt *d, int n, char **files, struct err *err)
+{
+    for (int i = 0; i < n; i++) {
+        cleanup_str struct str s = STR_INIT;
+        int code = read_input(files[i], &s, err);
+        if (code == 0 && (code = ycrdt_apply(d, s.p, s.len, err)) != 0)
+            err_wrap(err, "%s", files[i]);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+static int cmd_text(int argc, char **argv)
+{
+    const char *root = "content";
+    struct err err = ERR_INIT;
+    if (argc > 1 && strcmp(argv[0], "-r") == 0) {
+        root = argv[1];
+        argc -= 2;
+        argv += 2;
+    }
+    if (argc < 1)
+        return usage();
+    cleanup_ycrdt struct ycrdt *d = ycrdt_new(0, 0);
+    if (apply_files(d, argc, argv, &err) != 0)
+        return fail(&err);
+    cleanup_str struct str text = STR_INIT;
+    ycrdt_read(d, ycrdt_text(d, root), &text);
+    return write_out(&text);
+}
+
+static int cmd_merge(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    if (argc < 1)
+        return usage();
+    struct str *in = xcalloc((size_t)argc, sizeof *in);
+    struct ycrdt_buf *bufs = xcalloc((size_t)argc, sizeof *bufs);
+    cleanup_str struct str out = STR_INIT;
+    int code = 0;
+    for (int i = 0; i < argc; i++)
+        in[i] = (struct str)STR_INIT;
+    for (int i = 0; i < argc && code == 0; i++) {
+        code = read_input(argv[i], &in[i], &err);
+        bufs[i] = (struct ycrdt_buf){in[i].p, in[i].len};
+    }
+    if (code == 0)
+        code = ycrdt_merge_updates(bufs, (size_t)argc, &out, &err);
+    for (int i = 0; i < argc; i++)
+        str_release(&in[i]);
+    free(in);
+    free(bufs);
+    return code == 0 ? write_out(&out) : fail(&err);
+}
+
+static int cmd_sv(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    if (argc < 1)
+        return usage();
+    cleanup_ycrdt struct ycrdt *d = ycrdt_new(0, 0);
+    if (apply_files(d, argc, argv, &err) != 0)
+        return fail(&err);
+    cleanup_str struct str sv = STR_INIT, json = STR_INIT;
+    cleanup_free struct ycrdt_clock *clocks = NULL;
+    size_t n = 0;
+    ycrdt_encode_sv(d, &sv);
+    if (ycrdt_sv_decode(sv.p, sv.len, &clocks, &n, &err) != 0)
+        return fail(&err);
+    str_addc(&json, '{');
+    for (size_t i = 0; i < n; i++)
+        str_addf(&json, "%s\"%llu\":%llu", i ? "," : "", (unsigned long long)clocks[i].client,
+                 (unsigned long long)clocks[i].clock);
+    str_adds(&json, "}\n");
+    return write_out(&json);
+}
+
+static int cmd_diff(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    if (argc != 2)
+        return usage();
+    cleanup_str struct str update = STR_INIT, sv = STR_INIT, out = STR_INIT;
+    if (read_input(argv[0], &update, &err) != 0 || read_input(argv[1], &sv, &err) != 0 ||
+        ycrdt_diff_update(update.p, update.len, sv.p, sv.len, &out, &err) != 0)
+        return fail(&err);
+    return write_out(&out);
+}
+
+static int cmd_replay(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+    bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
+    if (argc != (json ? 2 : 1))
+        return usage();
+    const char *path = argv[json];
+    const char *slash = strrchr(path, '/');
+    struct trace t;
+    bool same = false;
+    int code = trace_read(path, &t, &err);
+    if (code == 0)
+        code = replay(&t, slash ? slash + 1 : path, json, &same, &err);
+    trace_release(&t);
+    if (code != 0)
+        return fail(&err);
+    return same ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"text", cmd_text}, {"merge", cmd_merge},   {"sv", cmd_sv},
+        {"diff", cmd_diff}, {"replay", cmd_replay},
+    };
+    if (argc < 2)
+        return usage();
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        fputs(help, stdout);
+        return EXIT_SUCCESS;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    return usage();
+}
