@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/enc.h"
+#include "base/fd.h"
 #include "base/url.h"
 #include "ui.h"
 
@@ -223,6 +224,53 @@ int backend_call(struct backend *b, const char *method, const char *path, struct
         return 0;
     rc = http_response_json(&res, out, err);
     return rc ? err_wrap(err, "the server's answer") : 0;
+}
+
+/* A problem's text is kept apart: it must not end up in the file. */
+struct download {
+    int fd;
+    struct http_response *res;
+    struct str problem;
+};
+
+static int take_piece(const char *p, size_t n, void *payload, struct err *err)
+{
+    struct download *d = payload;
+    if (d->res->status == 200)
+        return fd_write_full(d->fd, p, n, err);
+    if (d->problem.len + n <= 65536)
+        str_add(&d->problem, p, n);
+    return 0;
+}
+
+int backend_download(struct backend *b, const char *path, int fd, uint64_t max, struct err *err)
+{
+    int rc;
+    if (!b->account.login)
+        return err_set(err, ERR_UNAUTHENTICATED, "not logged in at %s", b->account.server);
+    if ((!b->account.jwt || b->account.jwt_exp - clock_now(&clock_real) < REFRESH_MARGIN_S) &&
+        (rc = refresh(b, false, err)))
+        return rc;
+    cleanup_free char *url = xasprintf("%s%s", b->account.server, path);
+    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+    struct download d = {fd, &res, STR_INIT};
+    const struct http_request req = {
+        .url = url,
+        .bearer = b->account.jwt,
+        .sink = take_piece,
+        .sink_payload = &d,
+        .timeout_ms = HTTP_NO_TIMEOUT,
+        .max_body = max,
+    };
+    rc = http_perform(b->http, &req, &res, err);
+    if (rc == 0 && res.status != 200) {
+        str_release(&res.body);
+        res.body = d.problem;
+        d.problem = (struct str)STR_INIT;
+        rc = take_problem(&res, NULL, err);
+    }
+    str_release(&d.problem);
+    return rc;
 }
 
 int backend_fail(const struct backend *b, const char *what, const struct err *err)

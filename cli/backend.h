@@ -40,6 +40,9 @@ enum backend_flags {
 int backend_call(struct backend *b, const char *method, const char *path, struct json_object *body,
                  unsigned flags, struct json_object **out, char **word, struct err *err);
 
+/* GET of a file: its bytes go to fd, at most max of them. Same errors. */
+int backend_download(struct backend *b, const char *path, int fd, uint64_t max, struct err *err);
+
 /* Fetches a new access token now. */
 int backend_refresh(struct backend *b, struct err *err);
 

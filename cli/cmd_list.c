@@ -77,6 +77,12 @@ static void print_table(struct json_object *sessions)
     }
 }
 
+static void print_ids(struct json_object *sessions)
+{
+    for (size_t i = 0; i < json_object_array_length(sessions); i++)
+        puts(session_text(json_object_array_get_idx(sessions, i), "id"));
+}
+
 int cmd_list(int argc, char **argv)
 {
     static const struct command_help help = {
@@ -86,10 +92,11 @@ int cmd_list(int argc, char **argv)
         .example = "steadystate list --state Running",
     };
     const char *state = NULL, *server = NULL;
-    bool json = false;
+    bool json = false, ids = false;
     const struct opt opts[] = {
         {0, "state", OPT_VALUE, "STATE", "only sessions in this state", .text = &state},
         {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
+        {0, "ids", OPT_FLAG, NULL, "only the ids, a line each", .flag = &ids},
         {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
         {0}};
     int first, rc = opt_parse(argc, argv, opts, &help, &first);
@@ -108,6 +115,8 @@ int cmd_list(int argc, char **argv)
         return backend_fail(&b, "list", &err);
     if (json)
         ui_print_json(answer);
+    else if (ids)
+        print_ids(sessions);
     else
         print_table(sessions);
     return EXIT_DONE;

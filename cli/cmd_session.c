@@ -86,7 +86,7 @@ int cmd_down(int argc, char **argv)
     if (backend_call(&b, "DELETE", path, NULL, 0, NULL, NULL, &err) ||
         (!no_wait && wait_terminated(&b, id, &info, &err)))
         return backend_fail(&b, "down", &err);
-    session_forget_known_hosts(id);
+    session_forget(id);
     if (json) {
         if (!info) {
             info = json_object_new_object();

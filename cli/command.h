@@ -3,6 +3,9 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
+/* The names of all commands, a line each. */
+void command_print_names(void);
+
 int cmd_login(int argc, char **argv);
 int cmd_logout(int argc, char **argv);
 int cmd_whoami(int argc, char **argv);

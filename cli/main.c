@@ -28,7 +28,10 @@ static const struct command commands[] = {
     {"extend", cmd_extend, "give a session more time", NULL},
     {"members", cmd_members, "who may come in, and who is there", NULL},
     {"kick", cmd_kick, "throw a person out of a session", NULL},
-    {"version", cmd_version, "the version", "Tools"},
+    {"archive", cmd_archive, "unpublished work of ended sessions", NULL},
+    {"ssh-config", cmd_ssh_config, "a Host entry for ssh, editors and rsync", NULL},
+    {"completion", cmd_completion, "completion for bash, zsh or fish", "Tools"},
+    {"version", cmd_version, "the version", NULL},
 };
 
 static void print_help(void)
@@ -41,6 +44,12 @@ static void print_help(void)
         printf("  %-12s %s\n", commands[i].name, commands[i].summary);
     }
     printf("\n'steadystate <command> --help' says more.\n");
+}
+
+void command_print_names(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        puts(commands[i].name);
 }
 
 /* Edit distance, small words only: for "did you mean". */

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,11 +60,15 @@ int session_known_hosts(const struct magic_link *link, char **path, struct err *
     return rc;
 }
 
-void session_forget_known_hosts(const char *id)
+void session_forget(const char *id)
 {
     cleanup_free char *file = known_hosts_path(id, NULL);
     if (file)
         unlink(file);
+    const char *home = getenv("HOME");
+    cleanup_free char *entry = home ? xasprintf("%s/.ssh/steadystate/%s.conf", home, id) : NULL;
+    if (entry)
+        unlink(entry);
 }
 
 void session_add_ssh_line(struct str *out, const struct magic_link *link)

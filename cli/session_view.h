@@ -19,7 +19,8 @@ const char *session_text(struct json_object *info, const char *key);
 
 /* Writes the session's own known_hosts file (0600) for the link; *path is its name. */
 int session_known_hosts(const struct magic_link *link, char **path, struct err *err);
-void session_forget_known_hosts(const char *id);
+/* Removes what this machine kept for a session: known_hosts, ssh-config's entry. */
+void session_forget(const char *id);
 
 /* "ssh -p port user@host" as a person would type it. */
 void session_add_ssh_line(struct str *out, const struct magic_link *link);

@@ -1,0 +1,107 @@
+/* ssh-config: a Host entry, so that ssh, scp, rsync and editors know a session by a name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "command.h"
+#include "opt.h"
+#include "session_view.h"
+#include "ui.h"
+
+#define SSH_CONFIG_MAX (1024 * 1024)
+#define INCLUDE_LINE "Include steadystate/*.conf\n"
+
+static const struct command_help help = {
+    .name = "ssh-config",
+    .synopsis = "[--write] <link>",
+    .summary = "Prints a Host entry for a session, for ssh, scp, rsync and editors.",
+    .text = "With --write the entry goes into ~/.ssh/steadystate/<id>.conf, which ~/.ssh/config\n"
+            "includes; 'steadystate down' takes it away.",
+    .example = "steadystate ssh-config --write 'steadystate://collab/...'\n"
+               "steadystate ssh-config 'steadystate://collab/...' >> ~/.ssh/config",
+};
+
+static void add_entry(struct str *out, const struct magic_link *link, const char *known_hosts,
+                      const char *key_file)
+{
+    str_addf(out, "Host steadystate-%.6s\n    HostName %s\n    Port %d\n    User %s\n",
+             link->session_id, link->host, link->port, link->user);
+    str_addf(out, "    UserKnownHostsFile \"%s\"\n    GlobalKnownHostsFile /dev/null\n",
+             known_hosts);
+    str_adds(out, "    StrictHostKeyChecking yes\n    UpdateHostKeys no\n    CheckHostIP no\n"
+                  "    ServerAliveInterval 10\n    ServerAliveCountMax 3\n");
+    if (key_file)
+        str_addf(out, "    IdentityFile \"%s\"\n    IdentitiesOnly yes\n", key_file);
+}
+
+/* Puts the Include in front of ~/.ssh/config unless it is there: an Include below a Host belongs to
+ * that Host. */
+static int ensure_include(const char *config, struct err *err)
+{
+    cleanup_str struct str text = STR_INIT;
+    struct err why = ERR_INIT;
+    int rc = fd_read_file(AT_FDCWD, config, SSH_CONFIG_MAX, &text, &why);
+    if (rc && rc != ERR_NOT_FOUND)
+        return err_set(err, rc, "%s", why.msg);
+    if (memmem(text.p, text.len, INCLUDE_LINE, strlen(INCLUDE_LINE)))
+        return 0;
+    struct stat st;
+    mode_t mode = stat(config, &st) == 0 ? st.st_mode & 0777 : 0600;
+    cleanup_str struct str next = STR_INIT;
+    str_addf(&next, "%s\n", INCLUDE_LINE);
+    str_add(&next, text.p, text.len);
+    return fd_write_file(AT_FDCWD, config, next.p, next.len, mode, err);
+}
+
+static int write_entry(const char *id, const struct str *entry, struct err *err)
+{
+    const char *home = getenv("HOME");
+    if (!home || *home != '/')
+        return err_set(err, ERR_INVALID, "HOME is not set");
+    cleanup_free char *dir = path_join(home, ".ssh/steadystate");
+    cleanup_free char *config = path_join(home, ".ssh/config");
+    cleanup_free char *file = xasprintf("%s/%s.conf", dir, id);
+    int rc = path_make_dirs(dir, 0700, err);
+    if (rc || (rc = fd_write_file(AT_FDCWD, file, entry->p, entry->len, 0600, err)) ||
+        (rc = ensure_include(config, err)))
+        return rc;
+    printf("steadystate-%.6s\n", id);
+    return 0;
+}
+
+int cmd_ssh_config(int argc, char **argv)
+{
+    bool write_it = false;
+    const char *key_file = NULL;
+    const struct opt opts[] = {
+        {0, "write", OPT_FLAG, NULL, "into ~/.ssh/steadystate instead of stdout",
+         .flag = &write_it},
+        {'i', NULL, OPT_VALUE, "KEYFILE", "the key to log in with", .text = &key_file},
+        {0}};
+    int first, rc = opt_parse(argc, argv, opts, &help, &first);
+    if (rc >= 0)
+        return rc;
+    if (first + 1 != argc)
+        return opt_usage_error(&help, "give one link");
+    struct err err = ERR_INIT;
+    cleanup_magic_link struct magic_link link;
+    if (magic_link_parse(argv[first], strlen(argv[first]), &link, &err))
+        return ui_fail(EXIT_USAGE, "ssh-config", err.msg,
+                       "Copy the whole link and quote it: it holds a '?' and a '&'.");
+    cleanup_free char *known_hosts = NULL;
+    if (session_known_hosts(&link, &known_hosts, &err))
+        return ui_fail_err("ssh-config", &err, NULL);
+    cleanup_str struct str entry = STR_INIT;
+    add_entry(&entry, &link, known_hosts, key_file);
+    if (!write_it)
+        fputs(entry.p, stdout);
+    else if (write_entry(link.session_id, &entry, &err))
+        return ui_fail_err("ssh-config", &err, NULL);
+    return EXIT_DONE;
+}
