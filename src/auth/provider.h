@@ -110,11 +110,9 @@ void auth_providers_names(const struct auth_providers *r, struct str *out);
 /* ---- the providers ------------------------------------------------------------------------------
  */
 
-struct auth_sshkey_options {
-    const char *users_file;
-    const char *server_id;
-};
-void auth_sshkey_register(struct auth_providers *r, const struct auth_sshkey_options *o);
+struct users;
+/* users is borrowed and must outlive the registry. */
+void auth_sshkey_register(struct auth_providers *r, struct users *users, const char *server_id);
 /* Tests only: approves everybody at once, or after `variant` ("0".."10") pending polls. */
 void auth_fake_register(struct auth_providers *r);
 

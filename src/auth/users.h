@@ -2,7 +2,7 @@
  * The users file of provider sshkey: `login key-type base64 [comment]` a line, several lines per
  * login, "#" comments. It is read anew when it changes. A line that is wrong is left out and logged
  * once per reading; a file that others may write to is refused whole, as sshd would.
- * Any thread.
+ * A login's own name is its immutable id. Any thread.
  */
 #ifndef AUTH_USERS_H
 #define AUTH_USERS_H

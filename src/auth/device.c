@@ -1,0 +1,170 @@
+#include "auth/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/hash.h"
+#include "base/enc.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#define CODE_BYTES 32
+#define SLOW_DOWN_S 5
+
+/* Codes whose provider is being asked right now. */
+struct devices {
+    struct store *store;
+    const struct clock *clock;
+    char busy[DEVICE_BUSY_MAX][AUTH_HASH_LEN + 1];
+    size_t n_busy;
+};
+
+struct devices *devices_new(struct store *store, const struct clock *clock)
+{
+    struct devices *d = xcalloc(1, sizeof *d);
+    d->store = store;
+    d->clock = clock;
+    return d;
+}
+
+void devices_free(struct devices *d)
+{
+    free(d);
+}
+
+static int64_t clamp(int64_t v, int64_t min, int64_t max)
+{
+    return v < min ? min : v > max ? max : v;
+}
+
+int devices_add(struct devices *d, const char *provider, const struct auth_start_out *started,
+                struct str *code, struct err *err)
+{
+    unsigned char raw[CODE_BYTES];
+    cleanup_str struct str text = STR_INIT;
+    cleanup_str struct str state = STR_INIT;
+    rnd_bytes(raw, sizeof raw);
+    enc_base64url(&text, raw, sizeof raw);
+    json_print(started->state, &state);
+    int64_t now = clock_now(d->clock);
+    struct store_device row = {
+        .provider = (char *)provider,
+        .state = state.p,
+        .created_at = now,
+        .expires_at = now + clamp(started->expires_in, 1, DEVICE_LIFE_MAX),
+        .interval = clamp(started->interval, 1, DEVICE_INTERVAL_MAX),
+        .next_poll_at = now,
+    };
+    auth_hash(text.p, row.hash);
+    int rc = store_device_insert(d->store, &row, now, err);
+    if (!rc)
+        str_adds(code, text.p);
+    return rc;
+}
+
+void device_poll_release(struct device_poll *p)
+{
+    free(p->provider);
+    json_object_put(p->state);
+    memset(p, 0, sizeof *p);
+}
+
+static char *busy_find(struct devices *d, const char *hash)
+{
+    for (size_t i = 0; i < d->n_busy; i++)
+        if (strcmp(d->busy[i], hash) == 0)
+            return d->busy[i];
+    return NULL;
+}
+
+static void busy_end(struct devices *d, const char *hash)
+{
+    char *at = busy_find(d, hash);
+    BUG_ON(!at);
+    memmove(at, d->busy[--d->n_busy], AUTH_HASH_LEN + 1);
+}
+
+static enum device_step step_of(struct devices *d, const struct store_device *row, bool has_answer)
+{
+    int64_t now = clock_now(d->clock);
+    if (row->expires_at <= now)
+        return DEVICE_EXPIRED;
+    if (busy_find(d, row->hash) || d->n_busy == DEVICE_BUSY_MAX)
+        return DEVICE_PENDING;
+    return has_answer || row->next_poll_at <= now ? DEVICE_ASK : DEVICE_PENDING;
+}
+
+static bool code_looks_right(const char *code)
+{
+    cleanup_str struct str raw = STR_INIT;
+    return strlen(code) == DEVICE_CODE_LEN &&
+           enc_unbase64url(code, DEVICE_CODE_LEN, &raw, NULL) == 0;
+}
+
+int devices_poll_begin(struct devices *d, const char *code, bool has_answer, struct device_poll *p,
+                       enum device_step *step, struct err *err)
+{
+    memset(p, 0, sizeof *p);
+    *step = DEVICE_UNKNOWN;
+    if (!code_looks_right(code))
+        return 0;
+    auth_hash(code, p->hash);
+    struct store_device row = {0};
+    struct err why = ERR_INIT;
+    int rc = store_device_get(d->store, p->hash, &row, &why);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (!rc)
+        rc = json_parse(row.state, strlen(row.state), &p->state, &why);
+    if (!rc) {
+        p->interval = row.interval;
+        p->provider = xstrdup(row.provider);
+        *step = step_of(d, &row, has_answer);
+    }
+    if (!rc && *step == DEVICE_ASK)
+        memcpy(d->busy[d->n_busy++], p->hash, sizeof p->hash);
+    store_device_release(&row);
+    return rc ? err_set(err, rc, "%s", why.msg) : 0;
+}
+
+/* Writes what the poll changed; the next one is counted from now, the end of this one. */
+static int keep_going(struct devices *d, const struct device_poll *p, struct auth_poll_out *out,
+                      int64_t *interval, struct err *err)
+{
+    struct store_device row = {0};
+    int rc = store_device_get(d->store, p->hash, &row, err);
+    if (rc)
+        return rc;
+    if (out->interval > row.interval)
+        row.interval = clamp(out->interval, 1, DEVICE_INTERVAL_MAX);
+    else if (out->status == AUTH_SLOW_DOWN)
+        row.interval = clamp(row.interval + SLOW_DOWN_S, 1, DEVICE_INTERVAL_MAX);
+    row.next_poll_at = clock_now(d->clock) + row.interval;
+    if (out->state) {
+        cleanup_str struct str text = STR_INIT;
+        json_print(out->state, &text);
+        free(row.state);
+        row.state = str_detach(&text);
+    }
+    *interval = row.interval;
+    rc = store_device_update(d->store, &row, err);
+    store_device_release(&row);
+    return rc;
+}
+
+int devices_poll_finish(struct devices *d, const struct device_poll *p, int code,
+                        struct auth_poll_out *out, int64_t *interval, struct err *err)
+{
+    busy_end(d, p->hash);
+    *interval = p->interval;
+    bool goes_on = code || out->status == AUTH_PENDING || out->status == AUTH_SLOW_DOWN ||
+                   (out->status == AUTH_DENIED && out->keep);
+    struct err why = ERR_INIT;
+    int rc = goes_on ? keep_going(d, p, out, interval, &why)
+                     : store_device_consume(d->store, p->hash, &why);
+    if (rc == ERR_NOT_FOUND) {
+        out->status = AUTH_EXPIRED;
+        return 0;
+    }
+    return rc ? err_set(err, rc, "%s", why.msg) : 0;
+}
