@@ -271,6 +271,8 @@ static int prepare_files(struct agent *a, struct err *err)
 {
     int rc = layout_make(&a->layout, err);
     if (rc == 0)
+        rc = layout_check_parents(&a->layout, err);
+    if (rc == 0)
         rc = layout_make_bin(&a->layout, err);
     if (rc == 0 && !a->local)
         rc = take_system_names(a, err);

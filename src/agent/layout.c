@@ -119,6 +119,24 @@ int layout_make(const struct layout *l, struct err *err)
     return rc;
 }
 
+int layout_check_parents(const struct layout *l, struct err *err)
+{
+    cleanup_free char *path = xstrdup(l->ssh);
+    for (;;) {
+        struct stat st;
+        const char *shown = path[0] ? path : "/";
+        if (stat(shown, &st) != 0)
+            return err_errno(err, "%s", shown);
+        if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+            return err_set(err, ERR_DENIED,
+                           "%s can be written by others: sshd takes no keys below it", shown);
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            return 0;
+        *slash = 0;
+    }
+}
+
 static int make_link(const char *target, const char *dir, const char *name, struct err *err)
 {
     cleanup_free char *path = path_join(dir, name);

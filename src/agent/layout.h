@@ -42,6 +42,9 @@ void layout_release(struct layout *l);
 
 /* Makes every directory, with owner and mode; what is there already is kept. */
 int layout_make(const struct layout *l, struct err *err);
+/* sshd's StrictModes takes keys only from below directories that nobody but root and this account
+ * can write; ERR_DENIED names the first that others can. */
+int layout_check_parents(const struct layout *l, struct err *err);
 /* bin/: links to the programs. cli may be absent. */
 int layout_make_bin(const struct layout *l, struct err *err);
 

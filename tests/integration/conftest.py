@@ -35,8 +35,9 @@ def local_account():
 
 @pytest.fixture
 def place():
-    """A short, world-traversable directory of the test's own: sockets and StrictModes need both."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="ss-", dir="/var/tmp"))
+    """A short, world-traversable directory of the test's own: sockets and StrictModes need both,
+    and no directory above it may be writable by everybody."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="ss-", dir="/srv"))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
