@@ -187,7 +187,8 @@ struct engine_ops {
                        struct err *err);
 
     /* stdin and stdout of PID 1, before or after start: a non-blocking socket, raw towards the
-     * container, multiplexed (mux.h) from it. On Podman PID 1 reads end of file for good once an
+     * container, multiplexed (mux.h) from it. Podman prepares the container for it, so that errors
+     * of container_start can come here already; and there PID 1 reads end of file for good once an
      * attachment ends. */
     int (*attach)(void *self, const char *name, int *fd, struct err *err);
 

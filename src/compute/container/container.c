@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "compute/container/internal.h"
 #include "sandbox/sandbox.h"
 
-#define NOFILE_MAX 65536
-#define NPROC_MAX 65536
+#define NOFILE_MAX 16384
+#define NPROC_MAX 32768
 #define NETWORK_TRIES 3
 
 /* An engine without CAP_SYS_RESOURCE cannot give more than it has; it runs on this machine, so our
@@ -32,7 +31,7 @@ static void add_warnings(const struct container_provider *cp, const struct engin
     if (!cp->guarded)
         strv_push(&out->warnings,
                   "sessions reach services of the engine's host that listen on all addresses");
-    if (info->seccomp_path && !cp->profile_path)
+    if (info->seccomp_path && (!cp->profile_path || atomic_load(&cp->profile_unseen)))
         strv_push(&out->warnings,
                   "the engine's own seccomp profile is used until a session's agent "
                   "has loaded ours");
@@ -225,9 +224,4 @@ int container_provider_new(struct engine *engine, const struct container_options
     out->ops = &container_ops;
     out->self = cp;
     return 0;
-}
-
-bool container_is_inside(void)
-{
-    return access("/run/.containerenv", F_OK) == 0 || access("/.dockerenv", F_OK) == 0;
 }

@@ -39,15 +39,15 @@ struct container_options {
 int container_provider_new(struct engine *engine, const struct container_options *options,
                            struct provider *out, struct err *err);
 
-/* True inside a container, where paths are not those of the engine's host. */
-bool container_is_inside(void);
-
 /*
- * Host firewall: sessions reach nothing that listens on the engine's host but DNS, and no
- * link-local address (169.254.169.254: a cloud's metadata). Runs iptables and ip6tables, so it is
- * for the keeper before it gives up exec; needs CAP_NET_ADMIN in the host's network namespace.
- * Repeatable. ERR_UNSUPPORTED: not possible here.
+ * Host firewall: sessions reach nothing that listens on the engine's host but its name service and
+ * (tcp) the addresses in `allowed`, which are STEADYSTATE_ALLOWED_HOSTS, and no link-local address
+ * (169.254.169.254: a cloud's metadata). Chains STEADYSTATE-INPUT (filter, IPv4 and IPv6) and
+ * STEADYSTATE-PRE (mangle), for interfaces that begin with CONTAINER_BRIDGE_PREFIX. Runs iptables
+ * and ip6tables, so it is for the keeper before it gives up exec; needs CAP_NET_ADMIN in the
+ * engine's network namespace. Repeatable: the chains are filled anew. ERR_UNSUPPORTED: not possible
+ * here.
  */
-int container_guard(struct err *err);
+int container_guard(char *const *allowed, size_t n, struct err *err);
 
 #endif

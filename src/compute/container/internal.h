@@ -2,6 +2,8 @@
 #ifndef COMPUTE_CONTAINER_INTERNAL_H
 #define COMPUTE_CONTAINER_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "compute/container/container.h"
 
 #define LABEL_SESSION "steadystate.session"
@@ -16,6 +18,7 @@ struct container_provider {
     char *ssh_user;
     bool require_userns;
     char *profile_path;
+    atomic_bool profile_unseen; /* the engine's host has no such file */
     bool guarded;
     char *policy; /* seccomp policy as the engines' JSON */
     int nofile;
@@ -48,7 +51,10 @@ int container_make_files(const struct session_spec *spec, struct str *tar, struc
 
 /* Is what the engine made of it what was asked for? ERR_UNSUPPORTED names what is missing. */
 int container_verify(const struct engine_container *c, const struct container_plan *plan,
-                     const struct engine_info *info, struct err *err);
+                     struct err *err);
+/* What can be seen only once it runs. */
+int container_verify_running(const struct engine_container *c, const struct container_plan *plan,
+                             struct err *err);
 /* Can this engine run sessions? ERR_UNSUPPORTED says why not. */
 int container_check_engine(const struct container_provider *cp, const struct engine_info *info,
                            bool require_userns, struct err *err);

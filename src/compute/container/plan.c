@@ -16,7 +16,9 @@ void container_names_of(const char *session_id, struct container_names *out)
 
 static const char *seccomp_of(const struct container_provider *cp, const struct engine_info *info)
 {
-    return info->seccomp_path ? cp->profile_path : cp->policy;
+    if (!info->seccomp_path)
+        return cp->policy;
+    return atomic_load(&cp->profile_unseen) ? NULL : cp->profile_path;
 }
 
 void container_plan_make(const struct container_provider *cp, const struct session_spec *spec,
@@ -61,7 +63,9 @@ void container_plan_make(const struct container_provider *cp, const struct sessi
         .cpus_milli = spec->cpus_milli,
         .pids = spec->pids,
         .nofile = cp->nofile,
-        .nproc = cp->nproc,
+        /* Counted per uid: in a user namespace of its own the session's process limit says it all,
+         * without one the same uid serves several sessions. */
+        .nproc = info->userns_option ? spec->pids : cp->nproc,
     };
 }
 

@@ -134,6 +134,15 @@ static int make_container(struct start *s, struct err *err)
     struct err local = ERR_INIT;
     s->made_container = true;
     int rc = s->ops->container_create(s->engine, &s->plan.spec, id, &local);
+    const char *path = s->info.seccomp_path ? s->plan.spec.seccomp : NULL;
+    if (rc < 0 && path && strstr(local.msg, path)) {
+        /* The engine's host has other files than we see, as when this runs in a container. Its own
+         * profile and the one that the agent loads remain. */
+        atomic_store(&s->cp->profile_unseen, true);
+        s->plan.spec.seccomp = NULL;
+        err_clear(&local);
+        rc = s->ops->container_create(s->engine, &s->plan.spec, id, &local);
+    }
     if (rc == ERR_TIMEOUT)
         return settle(s, ENGINE_OTHER, &local, err);
     if (rc == ERR_EXISTS)
@@ -155,25 +164,28 @@ static int put_files(const struct start *s, struct err *err)
     return rc < 0 ? plain(err) : 0;
 }
 
-/* Attached first, so that nothing that the agent says is missed and it finds its stdin open. */
+static int start_failed(const struct start *s, const struct err *why, struct err *err)
+{
+    if (why->code == ERR_EXISTS)
+        return err_set(err, ERR_EXISTS, "port %d of %s is taken on the engine's host",
+                       s->spec->ssh_port, s->spec->ssh_bind);
+    err_set(err, why->code, "%s", why->msg);
+    return plain(err);
+}
+
+/* Attached first, so that nothing that the agent says is missed and it finds its stdin open. Podman
+ * does most of a start then, so both fail alike. */
 static int run(const struct start *s, struct provider_conn *out, struct err *err)
 {
-    int rc = s->ops->attach(s->engine, s->plan.names.name, &out->fd, err);
-    if (rc < 0)
-        return plain(err);
-    out->wire = CHANNEL_MUX;
     struct err local = ERR_INIT;
+    int rc = s->ops->attach(s->engine, s->plan.names.name, &out->fd, &local);
+    if (rc < 0)
+        return start_failed(s, &local, err);
+    out->wire = CHANNEL_MUX;
     rc = s->ops->container_start(s->engine, s->plan.names.name, &local);
     if (rc == ERR_TIMEOUT)
         return settle(s, ENGINE_RUNNING, &local, err);
-    if (rc == ERR_EXISTS)
-        return err_set(err, rc, "port %d of %s is taken on the engine's host", s->spec->ssh_port,
-                       s->spec->ssh_bind);
-    if (rc < 0) {
-        err_set(err, rc, "%s", local.msg);
-        return plain(err);
-    }
-    return 0;
+    return rc < 0 ? start_failed(s, &local, err) : 0;
 }
 
 /* The container as it is: verified, then run. */
@@ -184,11 +196,15 @@ static int verify_and_run(const struct start *s, bool files, struct provider_con
     int rc = s->ops->container_inspect(s->engine, s->plan.names.name, &c, err);
     if (rc < 0)
         return plain(err);
-    if ((rc = container_verify(&c, &s->plan, &s->info, err)) < 0)
+    if ((rc = container_verify(&c, &s->plan, err)) < 0)
         return rc;
     if (files && (rc = put_files(s, err)) < 0)
         return rc;
-    return run(s, out, err);
+    if ((rc = run(s, out, err)) < 0 || !s->plan.spec.userns_size)
+        return rc;
+    cleanup_engine_container struct engine_container now = {0};
+    rc = s->ops->container_inspect(s->engine, s->plan.names.name, &now, err);
+    return rc < 0 ? plain(err) : container_verify_running(&now, &s->plan, err);
 }
 
 static int make_all(struct start *s, struct provider_conn *out, struct err *err)

@@ -9,7 +9,7 @@ static int missing(const char *what, struct err *err)
 }
 
 int container_verify(const struct engine_container *c, const struct container_plan *plan,
-                     const struct engine_info *info, struct err *err)
+                     struct err *err)
 {
     const struct engine_container_spec *want = &plan->spec;
     if (c->memory != want->memory)
@@ -34,9 +34,17 @@ int container_verify(const struct engine_container *c, const struct container_pl
             return err_set(err, ERR_UNSUPPORTED,
                            "protection missing: the engine left the container %s", c->caps.v[i]);
     }
-    /* Podman says "private" for a mapping that was asked for, "" or "host" without one. */
-    if (info->userns_option && want->userns_size &&
-        (!c->userns_mode[0] || strcmp(c->userns_mode, "host") == 0))
+    return 0;
+}
+
+int container_verify_running(const struct engine_container *c, const struct container_plan *plan,
+                             struct err *err)
+{
+    /* An end already has its reason told on the control connection. */
+    if (c->state == ENGINE_EXITED)
+        return 0;
+    /* Podman tells before the start of no mapping and then of "private". */
+    if (plan->spec.userns_size && strcmp(c->userns_mode, "private") != 0)
         return missing("its user namespace", err);
     return 0;
 }
