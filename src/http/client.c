@@ -113,6 +113,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *payload)
         str_add(&t->res->body, p, n);
         return n;
     }
+    curl_easy_getinfo(t->client->curl, CURLINFO_RESPONSE_CODE, &t->res->status);
     int rc = t->req->sink(p, n, t->req->sink_payload, &t->callback);
     if (rc < 0) {
         err_set(&t->callback, rc, "the transfer was given up");

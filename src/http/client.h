@@ -56,7 +56,8 @@ void http_client_free(struct http_client *client);
 void cleanup_http_clientp(struct http_client **client);
 #define cleanup_http_client cleanup(cleanup_http_clientp)
 
-/* Takes the next piece of the answer's body; a negative code ends the transfer and is returned. */
+/* Takes the next piece of the answer's body; a negative code ends the transfer and is returned. The
+ * response's status and headers are there already. */
 typedef int (*http_sink_fn)(const char *p, size_t n, void *payload, struct err *err);
 /* Gives up to n bytes of the request's body into p: their number, 0 at the end, negative code. */
 typedef long (*http_source_fn)(char *p, size_t n, void *payload, struct err *err);
