@@ -42,10 +42,10 @@ int repo_object_info(struct repo *repo, const struct oid *oid, enum repo_type *t
     return 0;
 }
 
-int repo_read_blob(struct repo *repo, const struct oid *oid, size_t max, struct str *out,
+int repo_open_blob(struct repo *repo, const struct oid *oid, size_t max, struct blob *out,
                    struct err *err)
 {
-    cleanup(cleanup_git_odb_object) git_odb_object *object = NULL;
+    git_odb_object *object = NULL;
     size_t size;
     git_object_t kind;
     int rc = git_odb_read_header(&size, &kind, repo->odb, oid_git(oid));
@@ -57,8 +57,25 @@ int repo_read_blob(struct repo *repo, const struct oid *oid, size_t max, struct 
         rc = git_odb_read(&object, repo->odb, oid_git(oid));
     if (rc < 0)
         return repo_err(err, rc, "blob");
-    str_add(out, git_odb_object_data(object), git_odb_object_size(object));
+    *out = (struct blob){
+        .p = git_odb_object_data(object), .len = git_odb_object_size(object), .handle = object};
     return 0;
+}
+
+void blob_release(struct blob *blob)
+{
+    git_odb_object_free(blob->handle);
+    *blob = (struct blob)BLOB_INIT;
+}
+
+int repo_read_blob(struct repo *repo, const struct oid *oid, size_t max, struct str *out,
+                   struct err *err)
+{
+    cleanup_blob struct blob blob = BLOB_INIT;
+    int rc = repo_open_blob(repo, oid, max, &blob, err);
+    if (rc == 0)
+        str_add(out, blob.p, blob.len);
+    return rc;
 }
 
 int repo_write_blob(struct repo *repo, const void *p, size_t n, struct oid *out, struct err *err)

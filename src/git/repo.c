@@ -85,6 +85,8 @@ int repo_library_init(bool durable, struct err *err)
     const char *extensions[] = {"worktreeconfig", "preciousobjects"};
     if (git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0) < 0 ||
         git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, durable ? 1 : 0) < 0 ||
+        /* as git: content is hashed when it comes in, not at each read */
+        git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0) < 0 ||
         git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, (size_t)2) < 0)
         return repo_err(err, -1, "libgit2 options");
     return 0;

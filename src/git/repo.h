@@ -51,6 +51,20 @@ int repo_object_info(struct repo *repo, const struct oid *oid, enum repo_type *t
 /* Content of a blob into the empty `out`; longer than max: ERR_LIMIT. */
 int repo_read_blob(struct repo *repo, const struct oid *oid, size_t max, struct str *out,
                    struct err *err);
+/* The same without a copy: p is good until blob_release. */
+struct blob {
+    const char *p;
+    size_t len;
+    void *handle;
+};
+#define BLOB_INIT     \
+    {                 \
+        NULL, 0, NULL \
+    }
+int repo_open_blob(struct repo *repo, const struct oid *oid, size_t max, struct blob *out,
+                   struct err *err);
+void blob_release(struct blob *blob);
+#define cleanup_blob cleanup(blob_release)
 int repo_write_blob(struct repo *repo, const void *p, size_t n, struct oid *out, struct err *err);
 /* Id that the bytes would have as a blob. */
 void repo_hash_blob(const void *p, size_t n, struct oid *out);
