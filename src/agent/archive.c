@@ -18,7 +18,6 @@
 #include "base/proc.h"
 #include "git/pack.h"
 #include "git/repo.h"
-#include "sync/sync.h"
 
 #define PIECE (64 * 1024)
 
@@ -43,30 +42,6 @@ struct archive {
     int fd;
     struct err err;
 };
-
-/* --- in the child: steadystate-agent snapshot ----------------------------------------------------
- */
-
-int archive_snapshot(const char *author_name, const char *author_email, int pack_fd)
-{
-    struct err err = ERR_INIT;
-    cleanup(sync_place_release) struct sync_place place = {0};
-    struct oid commit = {{0}};
-    char text[OID_HEX + 2];
-    int rc = repo_library_init(false, &err);
-    if (rc == 0)
-        rc = sync_place_from_env(&place, &err);
-    if (rc == 0)
-        rc = sync_snapshot(&place, author_name, author_email, pack_fd, &commit, &err);
-    /* Never logged in: nothing of theirs is here. */
-    if (rc < 0 && rc != ERR_NOT_FOUND) {
-        log_error("snapshot: %s", err.msg);
-        return 1;
-    }
-    oid_format(&commit, text);
-    text[OID_HEX] = '\n';
-    return fd_write_full(STDOUT_FILENO, text, OID_HEX + 1, &err) == 0 ? 0 : 1;
-}
 
 /* --- one home, on the job's thread ---------------------------------------------------------------
  */

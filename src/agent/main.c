@@ -1,0 +1,113 @@
+/*
+ * steadystate-agent: a session's supervisor.
+ *
+ *     run [--session-root DIR] [--stdio] [--local]   serve the session
+ *     ctl [--session-root DIR] [--local]             bridge to its control socket
+ *     policy NAME                                    print a seccomp policy as the engines' JSON
+ *     empty DIR                                      its own helper
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/bridge.h"
+#include "agent/init.h"
+#include "agent/start.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define EXIT_USAGE 2
+
+static int usage(void)
+{
+    (void)fprintf(stderr, "usage: steadystate-agent run [--session-root DIR] [--stdio] [--local]\n"
+                          "       steadystate-agent ctl [--session-root DIR] [--local]\n"
+                          "       steadystate-agent policy NAME\n"
+                          "       steadystate-agent version\n");
+    return EXIT_USAGE;
+}
+
+static int read_options(int argc, char **argv, struct agent_options *out)
+{
+    static const struct option known[] = {{"session-root", required_argument, NULL, 'r'},
+                                          {"stdio", no_argument, NULL, 's'},
+                                          {"local", no_argument, NULL, 'l'},
+                                          {NULL, 0, NULL, 0}};
+    *out = (struct agent_options){.root = LAYOUT_CONTAINER_ROOT};
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (c == 'r')
+            out->root = optarg;
+        else if (c == 's')
+            out->stdio = true;
+        else if (c == 'l')
+            out->local = true;
+        else
+            return -1;
+    }
+    return optind == argc ? 0 : -1;
+}
+
+static int run(const struct agent_options *options)
+{
+    if (options->local)
+        (void)setsid();
+    if (init_split(options->local) != 0) {
+        log_error("no process can be started");
+        return 1;
+    }
+    return agent_run(options);
+}
+
+static int ctl(const struct agent_options *options)
+{
+    struct layout layout;
+    struct err err = ERR_INIT;
+    (void)signal(SIGPIPE, SIG_IGN);
+    int rc = layout_init(&layout, options->root, options->local, &err);
+    if (rc == 0)
+        rc = bridge_run(layout.ctl, &err);
+    layout_release(&layout);
+    if (rc < 0)
+        log_error("ctl: %s", err.msg);
+    return rc < 0;
+}
+
+static int policy(const char *name)
+{
+    enum sandbox_policy which;
+    struct err err = ERR_INIT;
+    cleanup_str struct str text = STR_INIT;
+    if (sandbox_policy_find(name, &which, &err) < 0) {
+        log_error("%s", err.msg);
+        return 1;
+    }
+    sandbox_policy_json(which, &text);
+    str_addc(&text, '\n');
+    return fd_write_full(STDOUT_FILENO, text.p, text.len, &err) < 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct agent_options options;
+    log_setup("steadystate-agent", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    if (argc < 2)
+        return usage();
+    const char *verb = argv[1];
+    if (strcmp(verb, "policy") == 0 && argc == 3)
+        return policy(argv[2]);
+    if (strcmp(verb, "empty") == 0 && argc == 3)
+        return start_empty(argv[2]);
+    if (strcmp(verb, "version") == 0 && argc == 2)
+        return printf("steadystate-agent %s\n", STEADYSTATE_VERSION) < 0;
+    if (read_options(argc - 1, argv + 1, &options) != 0)
+        return usage();
+    if (strcmp(verb, "run") == 0)
+        return run(&options);
+    if (strcmp(verb, "ctl") == 0)
+        return ctl(&options);
+    return usage();
+}
