@@ -1,19 +1,352 @@
 #include "merge/reconcile.h"
 
-void reconcile_region(const struct versions *v, const struct region *r, struct weave *w,
-                      struct merge_report *report)
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "merge/edits.h"
+#include "merge/line_merge.h"
+#include "merge/words.h"
+
+/* Of two insertions at one point, the part of their text that has to be the same for the common
+ * lines to be taken as one insertion: one half. */
+#define COMMON_SHARE 2
+
+struct run {
+    const struct versions *v;
+    struct weave *w;
+    struct merge_report *report;
+    struct edits edits;
+};
+
+static const struct lines *text_of(const struct run *r, enum merge_side side)
 {
-    struct merge_slice b = lines_range(&v->base, r->base, r->base + r->base_n);
-    struct merge_slice l = lines_range(&v->local, r->local, r->local + r->local_n);
-    struct merge_slice c = lines_range(&v->canonical, r->canonical, r->canonical + r->canonical_n);
-    struct merge_overlap *o = merge_report_add(report, MERGE_BOTH_REWROTE, MERGE_BOTH);
-    o->line = w->newlines + 1;
-    o->lines = r->local_n + r->canonical_n;
-    str_add(&o->local, l.p, l.len);
-    str_add(&o->canonical, c.p, c.len);
-    weave_add(w, WEAVE_INSERT, MERGE_CANONICAL, c.p, c.len);
-    if (c.len && c.p[c.len - 1] != '\n' && l.len)
-        weave_add(w, WEAVE_INSERT, MERGE_LOCAL, "\n", 1);
-    weave_add(w, WEAVE_INSERT, MERGE_LOCAL, l.p, l.len);
-    weave_add(w, WEAVE_DELETE, MERGE_BOTH, b.p, b.len);
+    return side == MERGE_LOCAL ? &r->v->local : &r->v->canonical;
+}
+
+static void add_capped(struct str *s, struct merge_slice text)
+{
+    size_t room = s->len < MERGE_REPORT_TEXT_MAX ? MERGE_REPORT_TEXT_MAX - s->len : 0;
+    str_add(s, text.p, text.len < room ? text.len : room);
+}
+
+/* Lines must not run together where a version ended without a newline. */
+static void start_line(struct run *r)
+{
+    if (!r->w->visible || r->w->last == '\n')
+        return;
+    struct merge_slice first = {r->v->base.p, r->v->base.n ? r->v->base.start[1] : 0};
+    bool crlf = first.len > 1 && first.p[first.len - 2] == '\r';
+    weave_add(r->w, WEAVE_INSERT, MERGE_LOCAL, crlf ? "\r\n" : "\n", crlf ? 2 : 1);
+}
+
+static void keep_base(struct run *r, uint32_t from, uint32_t to)
+{
+    if (from == to)
+        return;
+    start_line(r);
+    struct merge_slice s = lines_range(&r->v->base, from, to);
+    weave_add(r->w, WEAVE_KEEP, MERGE_NOBODY, s.p, s.len);
+}
+
+static void delete_base(struct run *r, enum merge_side by, uint32_t from, uint32_t to)
+{
+    struct merge_slice s = lines_range(&r->v->base, from, to);
+    weave_add(r->w, WEAVE_DELETE, by, s.p, s.len);
+}
+
+static void insert_lines(struct run *r, enum merge_side by, uint32_t from, uint32_t to)
+{
+    if (from == to)
+        return;
+    start_line(r);
+    struct merge_slice s =
+        lines_range(by == MERGE_LOCAL ? &r->v->local : &r->v->canonical, from, to);
+    weave_add(r->w, WEAVE_INSERT, by, s.p, s.len);
+}
+
+/* Local's text before the base lines that it replaces, canonical's after: so the one order in
+ * which canonical's comes first at one point can always be had. */
+static void apply_edit(struct run *r, const struct edit *e)
+{
+    if (e->side == MERGE_LOCAL)
+        insert_lines(r, e->side, e->line_from, e->line_to);
+    delete_base(r, e->side, e->from, e->to);
+    if (e->side == MERGE_CANONICAL)
+        insert_lines(r, e->side, e->line_from, e->line_to);
+}
+
+/* --- reporting ------------------------------------------------------------------------------- */
+
+static struct merge_overlap *open_overlap(struct run *r, enum merge_overlap_kind kind,
+                                          enum merge_side by)
+{
+    struct merge_overlap *o = merge_report_add(r->report, kind, by);
+    o->line = r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
+    return o;
+}
+
+static void describe_group(struct run *r, struct merge_overlap *o, const struct edit_group *g)
+{
+    add_capped(&o->base, lines_range(&r->v->base, g->from, g->to));
+    for (size_t i = g->first; i < g->first + g->n; i++) {
+        const struct edit *e = &r->edits.v[i];
+        add_capped(e->side == MERGE_LOCAL ? &o->local : &o->canonical,
+                   lines_range(text_of(r, e->side), e->line_from, e->line_to));
+    }
+}
+
+static void close_overlap(struct run *r, size_t index)
+{
+    struct merge_overlap *o = &r->report->v[index];
+    size_t next = r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
+    o->lines = next - o->line;
+}
+
+/* --- both inserted at one point --------------------------------------------------------------- */
+
+static size_t weight(const struct lines *t, uint32_t from, uint32_t to)
+{
+    struct merge_slice s = lines_range(t, from, to);
+    return words_weight(s.p, s.len);
+}
+
+/* Both insertions where they differ; what is common happens once. */
+static void insert_once(struct run *r, const struct edit *c, const struct edit *l,
+                        const struct diff *d)
+{
+    uint32_t at = c->line_from;
+    for (size_t i = 0; i < d->len; i++) {
+        const struct diff_hunk *h = &d->v[i];
+        insert_lines(r, MERGE_BOTH, at, c->line_from + h->a_at);
+        bool both = h->a_n && h->b_n;
+        if (both) {
+            struct merge_overlap *o = open_overlap(r, MERGE_BOTH_INSERTED, MERGE_BOTH);
+            add_capped(&o->canonical, lines_range(&r->v->canonical, c->line_from + h->a_at,
+                                                  c->line_from + h->a_at + h->a_n));
+            add_capped(&o->local, lines_range(&r->v->local, l->line_from + h->b_at,
+                                              l->line_from + h->b_at + h->b_n));
+        }
+        size_t index = r->report->len - 1;
+        insert_lines(r, MERGE_CANONICAL, c->line_from + h->a_at, c->line_from + h->a_at + h->a_n);
+        insert_lines(r, MERGE_LOCAL, l->line_from + h->b_at, l->line_from + h->b_at + h->b_n);
+        if (both)
+            close_overlap(r, index);
+        at = c->line_from + h->a_at + h->a_n;
+    }
+    insert_lines(r, MERGE_BOTH, at, c->line_to);
+}
+
+static void both_inserted(struct run *r, const struct edit_group *g)
+{
+    const struct edit *c = &r->edits.v[g->first], *l = c + 1;
+    if (c->side != MERGE_CANONICAL) {
+        l = c;
+        c++;
+    }
+    struct diff d = DIFF_INIT;
+    diff_sequences(r->v->canonical.id + c->line_from, c->line_to - c->line_from,
+                   r->v->local.id + l->line_from, l->line_to - l->line_from, r->v->ids.n, &d);
+    size_t all = weight(&r->v->canonical, c->line_from, c->line_to) +
+                 weight(&r->v->local, l->line_from, l->line_to);
+    size_t own = 0;
+    for (size_t i = 0; i < d.len; i++)
+        own += weight(&r->v->canonical, c->line_from + d.v[i].a_at,
+                      c->line_from + d.v[i].a_at + d.v[i].a_n) +
+               weight(&r->v->local, l->line_from + d.v[i].b_at,
+                      l->line_from + d.v[i].b_at + d.v[i].b_n);
+    /* Common lines among mostly different ones are chance: a brace, a return. */
+    if (d.len && own * COMMON_SHARE > all) {
+        d.len = 1;
+        d.v[0] = (struct diff_hunk){0, c->line_to - c->line_from, 0, l->line_to - l->line_from};
+    }
+    insert_once(r, c, l, &d);
+    diff_release(&d);
+}
+
+/* --- one deleted what the other changed ------------------------------------------------------- */
+
+static bool only_deletes(const struct run *r, const struct edit_group *g, enum merge_side side)
+{
+    for (size_t i = g->first; i < g->first + g->n; i++)
+        if (r->edits.v[i].side == side && r->edits.v[i].kind != EDIT_DELETE)
+            return false;
+    return true;
+}
+
+static void deleted_and_edited(struct run *r, const struct edit_group *g, enum merge_side deleter)
+{
+    size_t index = r->report->len;
+    describe_group(r, open_overlap(r, MERGE_DELETED_EDITED, deleter), g);
+    uint32_t at = g->from;
+    for (size_t i = g->first; i < g->first + g->n; i++) {
+        const struct edit *e = &r->edits.v[i];
+        if (e->side == deleter)
+            continue;
+        delete_base(r, deleter, at, e->from);
+        apply_edit(r, e);
+        at = e->to;
+    }
+    delete_base(r, deleter, at, g->to);
+    close_overlap(r, index);
+}
+
+/* --- both rewrote ----------------------------------------------------------------------------- */
+
+static void insert_all(struct run *r, const struct edit_group *g, enum merge_side side)
+{
+    for (size_t i = g->first; i < g->first + g->n; i++)
+        if (r->edits.v[i].side == side)
+            insert_lines(r, side, r->edits.v[i].line_from, r->edits.v[i].line_to);
+}
+
+static void both_rewrote(struct run *r, const struct edit_group *g)
+{
+    size_t index = r->report->len;
+    describe_group(r, open_overlap(r, MERGE_BOTH_REWROTE, MERGE_BOTH), g);
+    insert_all(r, g, MERGE_CANONICAL);
+    insert_all(r, g, MERGE_LOCAL);
+    delete_base(r, MERGE_BOTH, g->from, g->to);
+    close_overlap(r, index);
+}
+
+/* --- groups ----------------------------------------------------------------------------------- */
+
+static bool identical(const struct run *r, const struct edit *a, const struct edit *b)
+{
+    uint32_t n = a->line_to - a->line_from;
+    return a->from == b->from && a->to == b->to && n == b->line_to - b->line_from &&
+           memcmp(text_of(r, a->side)->id + a->line_from, text_of(r, b->side)->id + b->line_from,
+                  n * sizeof(uint32_t)) == 0;
+}
+
+static bool same_line_changed(const struct run *r, const struct edit_group *g)
+{
+    const struct edit *e = &r->edits.v[g->first];
+    return g->n == 2 && e[0].kind == EDIT_CHANGE && e[1].kind == EDIT_CHANGE;
+}
+
+/* A line that both changed, word by word. False: they clash. */
+static bool merge_line(struct run *r, const struct edit_group *g)
+{
+    const struct edit *e = &r->edits.v[g->first];
+    struct merge_slice side[2];
+    for (int i = 0; i < 2; i++)
+        side[e[i].side == MERGE_CANONICAL] =
+            lines_range(text_of(r, e[i].side), e[i].line_from, e[i].line_to);
+    size_t line = r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
+    start_line(r);
+    struct merge_overlap *o;
+    switch (line_merge(lines_range(&r->v->base, g->from, g->to), side[0], side[1], r->w)) {
+    case LINE_MERGED:
+        return true;
+    case LINE_BOTH_INSERTED:
+        o = merge_report_add(r->report, MERGE_BOTH_INSERTED, MERGE_BOTH);
+        break;
+    case LINE_LOCAL_DELETED:
+        o = merge_report_add(r->report, MERGE_DELETED_EDITED, MERGE_LOCAL);
+        break;
+    case LINE_CANONICAL_DELETED:
+        o = merge_report_add(r->report, MERGE_DELETED_EDITED, MERGE_CANONICAL);
+        break;
+    default:
+        return false;
+    }
+    o->line = line;
+    o->lines = 1;
+    describe_group(r, o, g);
+    return true;
+}
+
+static void apply_group(struct run *r, const struct edit_group *g)
+{
+    const struct edit *e = &r->edits.v[g->first];
+    if (!g->local || !g->canonical) {
+        for (size_t i = 0; i < g->n; i++)
+            apply_edit(r, &e[i]);
+    } else if (g->n == 2 && identical(r, &e[0], &e[1])) {
+        start_line(r);
+        insert_lines(r, MERGE_BOTH, e[e[0].side != MERGE_CANONICAL].line_from,
+                     e[e[0].side != MERGE_CANONICAL].line_to);
+        delete_base(r, MERGE_BOTH, g->from, g->to);
+    } else if (g->from == g->to) {
+        both_inserted(r, g);
+    } else if (only_deletes(r, g, MERGE_LOCAL) && only_deletes(r, g, MERGE_CANONICAL)) {
+        delete_base(r, MERGE_BOTH, g->from, g->to);
+    } else if (only_deletes(r, g, MERGE_LOCAL)) {
+        deleted_and_edited(r, g, MERGE_LOCAL);
+    } else if (only_deletes(r, g, MERGE_CANONICAL)) {
+        deleted_and_edited(r, g, MERGE_CANONICAL);
+    } else if (!same_line_changed(r, g) || !merge_line(r, g)) {
+        both_rewrote(r, g);
+    }
+}
+
+/* Whether both sides made this group something that only whole versions can tell. */
+static bool clashes(struct run *r, const struct edit_group *g)
+{
+    const struct edit *e = &r->edits.v[g->first];
+    if (!g->local || !g->canonical || g->from == g->to || only_deletes(r, g, MERGE_LOCAL) ||
+        only_deletes(r, g, MERGE_CANONICAL) || (g->n == 2 && identical(r, &e[0], &e[1])))
+        return false;
+    if (!same_line_changed(r, g))
+        return true;
+    struct weave trial = WEAVE_INIT;
+    struct merge_slice side[2];
+    for (int i = 0; i < 2; i++)
+        side[e[i].side == MERGE_CANONICAL] =
+            lines_range(text_of(r, e[i].side), e[i].line_from, e[i].line_to);
+    bool clash = line_merge(lines_range(&r->v->base, g->from, g->to), side[0], side[1], &trial) ==
+                 LINE_CLASH;
+    weave_release(&trial);
+    return clash;
+}
+
+/* A clash takes in what touches it: lines put in right beside it, and other clashes, so that each
+ * version stays in one piece. */
+static void widen_clashes(struct run *r)
+{
+    struct edits *e = &r->edits;
+    cleanup_free bool *clash = xcalloc(e->groups_len + 1, sizeof *clash);
+    for (size_t i = 0; i < e->groups_len; i++)
+        clash[i] = clashes(r, &e->groups[i]);
+    size_t kept = 0;
+    for (size_t i = 0; i < e->groups_len; i++) {
+        struct edit_group *g = &e->groups[i], *last = kept ? &e->groups[kept - 1] : NULL;
+        bool touches = last && last->to == g->from;
+        bool insertion = g->from == g->to, last_insertion = last && last->from == last->to;
+        if (touches &&
+            ((clash[kept - 1] && (insertion || clash[i])) || (clash[i] && last_insertion))) {
+            last->to = g->to;
+            last->n += g->n;
+            last->local |= g->local;
+            last->canonical |= g->canonical;
+            clash[kept - 1] = true;
+            continue;
+        }
+        clash[kept] = clash[i];
+        e->groups[kept++] = *g;
+    }
+    e->groups_len = kept;
+}
+
+void reconcile_region(const struct versions *v, const struct region *region, size_t *budget,
+                      struct weave *w, struct merge_report *report)
+{
+    struct run r = {v, w, report, EDITS_INIT};
+    uint32_t from = region->base, to = region->base + region->base_n;
+    edits_add(&r.edits, MERGE_CANONICAL, &v->base, &v->canonical, &v->canonical_diff, from, to,
+              budget);
+    edits_add(&r.edits, MERGE_LOCAL, &v->base, &v->local, &v->local_diff, from, to, budget);
+    edits_group(&r.edits);
+    widen_clashes(&r);
+    uint32_t at = from;
+    for (size_t i = 0; i < r.edits.groups_len; i++) {
+        const struct edit_group *g = &r.edits.groups[i];
+        keep_base(&r, at, g->from);
+        apply_group(&r, g);
+        at = g->to;
+    }
+    keep_base(&r, at, to);
+    edits_release(&r.edits);
 }

@@ -16,9 +16,14 @@ struct versions {
     struct diff local_diff, canonical_diff; /* from base */
 };
 
+/* Pairs of lines that one merge compares at most. */
+#define RECONCILE_PAIRS_MAX ((size_t)2 << 20)
+
 /* Appends the region's base bytes and both sides' insertions to the weave, overlaps to the
- * report. The weave stands at a line start, or at the end of a line without a newline. */
-void reconcile_region(const struct versions *v, const struct region *r, struct weave *w,
-                      struct merge_report *report);
+ * report. The weave stands at a line start, or at the end of a line without a newline. *budget
+ * starts as RECONCILE_PAIRS_MAX for a text; once it is used up, lines that both sides rewrote are
+ * no longer compared word by word. */
+void reconcile_region(const struct versions *v, const struct region *region, size_t *budget,
+                      struct weave *w, struct merge_report *report);
 
 #endif

@@ -53,8 +53,8 @@ static void weave_slice(struct weave *w, enum weave_kind kind, enum merge_side b
     weave_add(w, kind, by, s.p, s.len);
 }
 
-static void weave_region(const struct versions *v, const struct region *r, struct weave *w,
-                         struct merge_report *report)
+static void weave_region(const struct versions *v, const struct region *r, size_t *budget,
+                         struct weave *w, struct merge_report *report)
 {
     struct merge_slice base = lines_range(&v->base, r->base, r->base + r->base_n);
     struct merge_slice canonical =
@@ -74,7 +74,7 @@ static void weave_region(const struct versions *v, const struct region *r, struc
         weave_slice(w, WEAVE_DELETE, MERGE_BOTH, base);
         break;
     case REGION_CLASH:
-        reconcile_region(v, r, w, report);
+        reconcile_region(v, r, budget, w, report);
         break;
     }
 }
@@ -84,11 +84,12 @@ static bool weave_merge(const struct versions *v, struct weave *w, struct merge_
 {
     struct regions regions = REGIONS_INIT;
     regions_find(&v->local_diff, v->local.id, &v->canonical_diff, v->canonical.id, &regions);
+    size_t budget = RECONCILE_PAIRS_MAX;
     uint32_t at = 0;
     for (size_t i = 0; i < regions.len; i++) {
         const struct region *r = &regions.v[i];
         weave_slice(w, WEAVE_KEEP, MERGE_NOBODY, lines_range(&v->base, at, r->base));
-        weave_region(v, r, w, report);
+        weave_region(v, r, &budget, w, report);
         at = r->base + r->base_n;
     }
     weave_slice(w, WEAVE_KEEP, MERGE_NOBODY, lines_range(&v->base, at, v->base.n));
