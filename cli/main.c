@@ -30,7 +30,8 @@ static const struct command commands[] = {
     {"kick", cmd_kick, "throw a person out of a session", NULL},
     {"archive", cmd_archive, "unpublished work of ended sessions", NULL},
     {"ssh-config", cmd_ssh_config, "a Host entry for ssh, editors and rsync", NULL},
-    {"completion", cmd_completion, "completion for bash, zsh or fish", "Tools"},
+    {"merge-file", cmd_merge_file, "merge three versions of a file", "Tools"},
+    {"completion", cmd_completion, "completion for bash, zsh or fish", NULL},
     {"version", cmd_version, "the version", NULL},
 };
 
