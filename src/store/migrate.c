@@ -79,7 +79,15 @@ static const char schema_1[] =
     "  at INTEGER NOT NULL,"
     "  PRIMARY KEY (session_id, provider, login)) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[] = {schema_1};
+static const char schema_2[] = "CREATE TABLE provider_tokens ("
+                               "  provider TEXT NOT NULL,"
+                               "  subject TEXT NOT NULL,"
+                               "  access TEXT NOT NULL,"
+                               "  refresh TEXT,"
+                               "  expires_at INTEGER NOT NULL,"
+                               "  PRIMARY KEY (provider, subject)) STRICT, WITHOUT ROWID;";
+
+static const char *const migrations[] = {schema_1, schema_2};
 _Static_assert(ARRAY_LEN(migrations) == STORE_SCHEMA_VERSION, "one entry a version");
 
 static int read_version(struct store *store, int *version, struct err *err)

@@ -19,7 +19,7 @@
 
 #include "base/err.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 #define STORE_HASH_LEN 64 /* hex of a SHA-256 */
 
 struct store;
@@ -196,5 +196,30 @@ int store_kick_each(struct store *store, const char *session_id,
  * by the caller. Used for the server's id. */
 int store_meta_once(struct store *store, const char *key, const char *value, char **out,
                     struct err *err);
+
+/* ---- provider tokens: sealed texts (auth/seal.h), one row a user
+ * ---------------------------------------- */
+
+struct store_token {
+    char *provider;
+    char *subject;
+    char *access;
+    char *refresh;      /* NULL: none */
+    int64_t expires_at; /* of the access token, 0: never */
+};
+void store_token_release(struct store_token *t);
+
+/* Inserts or replaces; t is only read. */
+int store_token_put(struct store *store, const struct store_token *t, struct err *err);
+/* ERR_NOT_FOUND. */
+int store_token_get(struct store *store, const char *provider, const char *subject,
+                    struct store_token *out, struct err *err);
+int store_token_delete(struct store *store, const char *provider, const char *subject,
+                       struct err *err);
+/* Lets fn replace access and refresh of every row, all or none: for a new sealing key. fn must not
+ * call the store. */
+int store_token_each(struct store *store,
+                     int (*fn)(struct store_token *token, void *payload, struct err *err),
+                     void *payload, struct err *err);
 
 #endif
