@@ -80,6 +80,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
         req->next->prev = req->prev;
     if (req->begun)
         log_request(req);
+    http_stream_gone(req);
     http_request_free(req);
 }
 

@@ -122,13 +122,18 @@ http_ticket http_defer(struct http_request *req);
 /* The request behind a ticket, to be answered now; NULL when it is gone. */
 struct http_request *http_resume(struct http_server *server, http_ticket ticket);
 
-/* ---- answers of unknown length, fed from the loop
+/* ---- long answers, fed from the loop
  * ------------------------------------------------ */
 
-/* Begins a chunked answer (the request may be a resumed one). `more` is called when less than
- * HTTP_STREAM_HIGH_WATER is waiting after it had been full; may be NULL. */
+#define HTTP_SIZE_UNKNOWN UINT64_MAX
+
+/* Begins an answer of size bytes, or a chunked one (the request may be a resumed one). `more` is
+ * called when less than
+ * HTTP_STREAM_HIGH_WATER is waiting after it had been full; may be NULL. It is also called when the
+ * client leaves meanwhile (http_stream_write then says so). */
 http_ticket http_stream_begin(struct http_request *req, int status, const char *content_type,
-                              void (*more)(http_ticket ticket, void *payload), void *payload);
+                              uint64_t size, void (*more)(http_ticket ticket, void *payload),
+                              void *payload);
 /* ERR_NOT_FOUND: the client is gone. ERR_LIMIT: taken, but wait for `more` before the next. */
 int http_stream_write(struct http_server *server, http_ticket ticket, const void *p, size_t n);
 /* ok false cuts the connection, so that the client sees a broken answer. */

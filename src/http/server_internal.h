@@ -97,6 +97,8 @@ void http_reply_set(struct http_request *req, int status, struct MHD_Response *r
 void http_reply_options(struct http_request *req);
 
 /* server_stream.c */
+/* The client has left: a writer that waits is told. */
+void http_stream_gone(struct http_request *req);
 void http_stream_free(struct http_stream *stream);
 
 #endif

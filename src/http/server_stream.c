@@ -25,6 +25,13 @@ static void call_more(struct http_request *req)
     }
 }
 
+void http_stream_gone(struct http_request *req)
+{
+    struct http_stream *s = req->stream;
+    if (s && s->full && !s->ended && s->more)
+        s->more(req->ticket, s->payload);
+}
+
 /* libmicrohttpd wants the next bytes. */
 static ssize_t read_block(void *cls, uint64_t pos, char *buf, size_t max)
 {
@@ -52,7 +59,8 @@ static ssize_t read_block(void *cls, uint64_t pos, char *buf, size_t max)
 }
 
 http_ticket http_stream_begin(struct http_request *req, int status, const char *content_type,
-                              void (*more)(http_ticket ticket, void *payload), void *payload)
+                              uint64_t size, void (*more)(http_ticket ticket, void *payload),
+                              void *payload)
 {
     req->stream = xcalloc(1, sizeof *req->stream);
     req->stream->data = (struct str)STR_INIT;
@@ -61,7 +69,7 @@ http_ticket http_stream_begin(struct http_request *req, int status, const char *
     if (!req->ticket)
         req->ticket = ++req->server->next_ticket;
     struct MHD_Response *r =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_block, req, NULL);
+        MHD_create_response_from_callback(size, STREAM_BLOCK, read_block, req, NULL);
     http_reply_set(req, status, r, content_type);
     req->state = REQUEST_STREAMING;
     return req->ticket;

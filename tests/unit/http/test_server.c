@@ -97,7 +97,7 @@ static void on_stream(struct http_request *req, void *payload)
 {
     (void)payload;
     world.pieces = 0;
-    world.ticket = http_stream_begin(req, 200, "application/octet-stream", feed, NULL);
+    world.ticket = http_stream_begin(req, 200, "application/octet-stream", HTTP_SIZE_UNKNOWN, feed, NULL);
     loop_add_timer(world.loop, 1, false, feed_soon, NULL);
 }
 
@@ -110,7 +110,7 @@ static void cut(void *payload)
 static void on_broken_stream(struct http_request *req, void *payload)
 {
     (void)payload;
-    world.ticket = http_stream_begin(req, 200, "application/octet-stream", NULL, NULL);
+    world.ticket = http_stream_begin(req, 200, "application/octet-stream", HTTP_SIZE_UNKNOWN, NULL, NULL);
     assert_int_equal(http_stream_write(world.server, world.ticket, "abc", 3), 0);
     loop_add_timer(world.loop, 1, false, cut, NULL);
 }
