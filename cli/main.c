@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"archive", cmd_archive, "unpublished work of ended sessions", NULL},
     {"ssh-config", cmd_ssh_config, "a Host entry for ssh, editors and rsync", NULL},
     {"merge-file", cmd_merge_file, "merge three versions of a file", "Tools"},
+    {"doctor", cmd_doctor, "what is wrong here, and how to mend it", NULL},
     {"completion", cmd_completion, "completion for bash, zsh or fish", NULL},
     {"version", cmd_version, "the version", NULL},
 };
