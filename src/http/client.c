@@ -70,8 +70,8 @@ const char *http_response_header(const struct http_response *res, const char *na
 
 int http_response_json(const struct http_response *res, struct json_object **out, struct err *err)
 {
-    if (json_parse(res->body.p, res->body.len, out, err) < 0)
-        return err_wrap(err, "the answer is not JSON");
+    if (json_parse(res->body.p, res->body.len, out, NULL) < 0)
+        return err_set(err, ERR_INVALID, "the answer is not JSON");
     return 0;
 }
 

@@ -56,7 +56,9 @@ static int perform(struct rest *r, struct http_client *client, const struct rest
         .max_body = ENGINE_ANSWER_MAX,
     };
     int rc = http_perform(client, &req, res, err);
-    return rc < 0 ? err_wrap(err, "%s", call->what) : 0;
+    if (rc < 0 && err)
+        err_wrap(err, "%s", call->what);
+    return rc;
 }
 
 int rest_call(struct rest *r, const struct rest_call *call, struct json_object **out, long *status,
@@ -104,8 +106,10 @@ int rest_hijack(struct rest *r, const struct rest_call *call, int *fd, struct er
     };
     cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
     int rc = http_upgrade(&(struct http_options){.unix_socket = r->socket}, &req, &res, fd, err);
+    if (rc < 0 && err)
+        err_wrap(err, "%s", call->what);
     if (rc < 0)
-        return err_wrap(err, "%s", call->what);
+        return rc;
     if (*fd < 0)
         return engine_error(res.status, res.body.p, res.body.len, call->what, err);
     return 0;

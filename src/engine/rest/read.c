@@ -143,8 +143,8 @@ static int read_port(struct json_object *host, struct engine_container *out, str
             continue;
         if ((rc = json_opt_str(first, "HostPort", 8, &text, err)) < 0)
             return rc;
-        if (text[0] && num_parse_int(text, 0, 65535, &out->host_port, err) < 0)
-            return err_wrap(err, "published port");
+        if (text[0] && num_parse_int(text, 0, 65535, &out->host_port, NULL) < 0)
+            return err_set(err, ERR_INVALID, "the published port is no port");
     }
     return 0;
 }
