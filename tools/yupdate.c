@@ -62,6 +62,7 @@ static int apply_files(struct ycrdt *d, int n, char **files, struct err *err)
         if (code != 0)
             return code;
     }
+    ycrdt_settle(d);
     return 0;
 }
 

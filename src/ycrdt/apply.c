@@ -314,10 +314,27 @@ static int check_room(const struct ycrdt *d, const struct update *u, size_t n, s
     return 0;
 }
 
+/* Takes the parked structs through once more. */
+static void apply_parked(struct ycrdt *d)
+{
+    struct str parked = d->pending;
+    struct update u = {.nsect = 0};
+    d->pending = (struct str)STR_INIT;
+    d->npending_missing = 0;
+    BUG_ON(update_parse(&u, parked.p, parked.len, d->flags & YCRDT_RAW ? REC_TRUST_RAW : REC_TRUST,
+                        NULL) != 0);
+    apply_checked(d, &u);
+    update_release(&u);
+    str_release(&parked);
+}
+
+#define KEEP_RANGES 64 /* room for deletions that is kept for the next update */
+
 int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
 {
     bool raw = d->flags & YCRDT_RAW;
-    struct update u;
+    struct update u = {.deleted = d->arriving};
+    d->arriving = (struct ranges){NULL, 0, 0};
     int code = update_parse(&u, update, n, raw ? REC_CHECK_RAW : REC_CHECK, err);
     if (code != 0)
         return code;
@@ -331,17 +348,36 @@ int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
         txn_begin(d);
     d->cur_item = 0;
     bool retry = apply_checked(d, &u);
-    update_release(&u);
-    while (retry) {
-        struct str parked = d->pending;
-        d->pending = (struct str)STR_INIT;
-        d->npending_missing = 0;
-        BUG_ON(update_parse(&u, parked.p, parked.len, raw ? REC_TRUST_RAW : REC_TRUST, NULL) != 0);
-        retry = apply_checked(d, &u);
-        update_release(&u);
-        str_release(&parked);
+    if (u.deleted.cap <= KEEP_RANGES) {
+        d->arriving = u.deleted;
+        u.deleted = (struct ranges){NULL, 0, 0};
     }
+    update_release(&u);
+    if (retry)
+        apply_parked(d);
     if (own)
         txn_commit(d, NULL);
     return 0;
+}
+
+static uint64_t units_known(const struct ycrdt *d)
+{
+    uint64_t n = 0;
+    for (uint32_t c = 0; c < d->nclients; c++)
+        n += d->clients[c].state;
+    return n;
+}
+
+void ycrdt_settle(struct ycrdt *d)
+{
+    bool own = !d->in_txn;
+    if (own)
+        txn_begin(d);
+    d->cur_item = 0;
+    for (uint64_t before = UINT64_MAX; d->pending.len && before != units_known(d);) {
+        before = units_known(d);
+        apply_parked(d);
+    }
+    if (own)
+        txn_commit(d, NULL);
 }

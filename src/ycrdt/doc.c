@@ -44,6 +44,7 @@ void ycrdt_free(struct ycrdt *d)
     free(d->seen);
     free(d->pending_missing);
     ranges_free(&d->deleted);
+    ranges_free(&d->arriving);
     ranges_free(&d->pending_deleted);
     str_release(&d->pending);
     free(d);
@@ -144,7 +145,7 @@ void ycrdt_stats(const struct ycrdt *d, struct ycrdt_stats *stats)
         n += d->types[i].name_len;
     n += d->cap_touched * sizeof *d->touched + d->cap_split * sizeof *d->split +
          d->cap_seen * sizeof *d->seen;
-    n += (d->deleted.cap + d->pending_deleted.cap) * sizeof(struct range);
+    n += (d->deleted.cap + d->arriving.cap + d->pending_deleted.cap) * sizeof(struct range);
     n += d->pending.cap + d->cap_pending_missing * sizeof *d->pending_missing;
     stats->heap = n;
 }

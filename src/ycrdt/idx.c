@@ -47,7 +47,7 @@ static void directory_remove(struct idx *ix, uint32_t at)
     ix->nblk--;
     memmove(ix->blk + at, ix->blk + at + 1, (ix->nblk - at) * sizeof *ix->blk);
     memmove(ix->first + at, ix->first + at + 1, (ix->nblk - at) * sizeof *ix->first);
-    ix->hot = 0;
+    ix->hot = (struct ipos){0, 0};
 }
 
 static uint32_t find_block(const struct idx *ix, uint32_t clock)
@@ -61,18 +61,36 @@ static uint32_t find_block(const struct idx *ix, uint32_t clock)
     return lo;
 }
 
+static uint32_t find_in_block(const struct blk *b, uint32_t clock)
+{
+    uint32_t lo = 0, n = b->n;
+    while (n > 1) {
+        uint32_t half = n / 2;
+        lo += b->data[lo + half] <= clock ? half : 0;
+        n -= half;
+    }
+    return lo;
+}
+
+/* Most searches go where the last one went or one struct further, or to the end. */
 struct ipos idx_find(struct idx *ix, uint32_t clock)
 {
-    uint32_t b = ix->hot;
-    if (b >= ix->nblk || clock < ix->first[b] || (b + 1 < ix->nblk && clock >= ix->first[b + 1])) {
-        b = find_block(ix, clock);
-        ix->hot = b;
+    struct ipos at = ix->hot;
+    if (at.b < ix->nblk) {
+        const struct blk *b = ix->blk[at.b];
+        for (uint32_t i = at.i; i < at.i + 2 && i + 1 < b->n && b->data[i] <= clock; i++)
+            if (clock < b->data[i + 1])
+                return ix->hot = (struct ipos){at.b, i};
     }
-    const struct blk *blk = ix->blk[b];
-    uint32_t i = 0;
-    for (uint32_t k = 1; k < blk->n; k++) /* no exit: this becomes a few vector comparisons */
-        i += blk->data[k] <= clock;
-    return (struct ipos){b, i};
+    at.b = ix->nblk - 1;
+    const struct blk *last = ix->blk[at.b];
+    if (last->data[last->n - 1] <= clock) {
+        at.i = last->n - 1u;
+    } else {
+        at.b = find_block(ix, clock);
+        at.i = find_in_block(ix->blk[at.b], clock);
+    }
+    return ix->hot = at;
 }
 
 void idx_append(struct idx *ix, uint32_t clock, uint32_t h)

@@ -57,8 +57,8 @@ static bool has_wide_text(struct ycrdt *d, struct id id)
     return it->kind == K_STRING && it->bytes != it->len;
 }
 
-/* Somebody who sends a struct has split its neighbours, and a surrogate pair split there becomes two
- * U+FFFD here too; any other split would be undone at the end of the transaction. */
+/* Somebody who sends a struct has split its neighbours, and a surrogate pair split there becomes
+ * two U+FFFD here too; any other split would be undone at the end of the transaction. */
 void rec_known(struct ycrdt *d, const struct rec *rec)
 {
     if (rec->kind == K_GC)
@@ -209,15 +209,6 @@ static void add_gc(struct ycrdt *d, uint32_t client, uint32_t clock, uint32_t le
     item_add_to_index(d, h);
 }
 
-static void merge_with_previous(struct ycrdt *d, uint32_t h)
-{
-    const struct item *it = item_at(d, h);
-    struct idx *ix = &d->clients[it->client].idx;
-    struct ipos at = {ix->nblk - 1, ix->blk[ix->nblk - 1]->n - 1u};
-    if (idx_prev(ix, &at))
-        item_try_merge(d, idx_at(ix, at), h);
-}
-
 static void delete_superseded(struct ycrdt *d, uint32_t h)
 {
     item_delete(d, h);
@@ -240,7 +231,7 @@ static void integrate(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right
     uint32_t owner = d->types[list->type].item;
     if ((owner && item_at(d, owner)->deleted) || (keyed && it->right))
         delete_superseded(d, h);
-    merge_with_previous(d, h);
+    d->merge_new = true;
 }
 
 void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)

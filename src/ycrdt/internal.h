@@ -85,18 +85,18 @@ struct blk {
     uint32_t data[]; /* cap clocks, then cap handles */
 };
 
+struct ipos {
+    uint32_t b;
+    uint32_t i;
+};
+
 struct idx {
     struct blk **blk;
     uint32_t *first; /* clock of each block's first struct */
     uint32_t nblk;
     uint32_t cap;
     uint32_t count;
-    uint32_t hot; /* block of the last search */
-};
-
-struct ipos {
-    uint32_t b;
-    uint32_t i;
+    struct ipos hot; /* where the last search ended */
 };
 
 static inline uint32_t idx_at(const struct idx *ix, struct ipos at)
@@ -202,12 +202,14 @@ struct ycrdt {
 
     bool in_txn;
     bool type_deleted;  /* in this transaction: collect their contents */
+    bool merge_new;     /* in this transaction: structs came from outside, join them */
     bool merge_deleted; /* in this transaction: join around deletions when it ends */
     uint32_t *touched;
     uint32_t ntouched;
     uint32_t cap_touched;
     struct ranges deleted;
-    struct id *split; /* right halves of the transaction's splits, candidates for merging */
+    struct ranges arriving; /* room for the deletions of an update that is applied */
+    struct id *split;       /* right halves of the transaction's splits, candidates for merging */
     uint32_t nsplit;
     uint32_t cap_split;
 
@@ -375,6 +377,7 @@ struct update {
     struct sect few[2];
     struct ranges deleted;
 };
+/* u->deleted keeps the room it has; set it to zero for a fresh one. */
 int update_parse(struct update *u, const void *p, size_t n, enum rec_mode mode, struct err *err);
 void update_release(struct update *u);
 

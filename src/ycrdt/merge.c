@@ -370,7 +370,7 @@ int ycrdt_merge_updates(const struct ycrdt_buf *updates, size_t count, struct st
 {
     if (count != 1)
         return merge_bufs(updates, count, false, out, err);
-    struct update u;
+    struct update u = {.nsect = 0};
     int code = update_parse(&u, updates[0].p, updates[0].n, REC_CHECK, err);
     if (code == 0) {
         update_release(&u);
@@ -425,7 +425,7 @@ int diff_buf(const void *update, size_t n, const void *sv, size_t sv_len, bool r
     int code = ycrdt_sv_decode(sv, sv_len, &clocks, &count, err);
     if (code != 0)
         return code;
-    struct reader r;
+    struct reader r = {.more = false};
     code = reader_init(&r, update, n, raw, err);
     if (code != 0)
         return code;
@@ -444,7 +444,7 @@ int ycrdt_diff_update(const void *update, size_t n, const void *sv, size_t sv_le
 
 int ycrdt_update_sv(const void *update, size_t n, struct str *out, struct err *err)
 {
-    struct reader r;
+    struct reader r = {.more = false};
     int code = reader_init(&r, update, n, false, err);
     if (code != 0)
         return code;

@@ -117,17 +117,29 @@ static uint32_t merge_lefts(struct ycrdt *d, uint32_t client, uint32_t *clock)
     }
 }
 
-/* From the struct that ends at or behind `end` down to the one at `begin`. */
+/* Whether joining these neighbours in clock is worth a try. */
+static bool alike(const struct item *l, const struct item *r)
+{
+    return l->kind == r->kind && l->deleted == r->deleted &&
+           (l->kind == K_GC || id_eq(l->right_origin, r->right_origin));
+}
+
+/* Tries each struct from the one at the clock down to the one at `begin` with that in front of it.
+ */
 static void merge_stretch(struct ycrdt *d, uint32_t client, uint32_t clock, uint32_t begin)
 {
     struct idx *ix = &d->clients[client].idx;
-    for (;;) {
-        merge_lefts(d, client, &clock);
-        struct ipos at = idx_find(ix, clock);
-        if (!idx_prev(ix, &at))
-            return;
-        clock = item_at(d, idx_at(ix, at))->clock;
-        if (clock < begin)
+    struct ipos at = idx_find(ix, clock), left = at;
+    while (idx_prev(ix, &left)) {
+        const struct item *it = item_at(d, idx_at(ix, at));
+        clock = it->clock;
+        if (alike(item_at(d, idx_at(ix, left)), it) && merge_lefts(d, client, &clock) > 0) {
+            left = idx_find(ix, clock);
+            if (!idx_prev(ix, &left))
+                return;
+        }
+        at = left;
+        if (item_at(d, idx_at(ix, at))->clock < begin)
             return;
     }
 }
@@ -208,7 +220,7 @@ void txn_commit(struct ycrdt *d, struct str *update)
         collect(d);
     if (d->type_deleted || d->merge_deleted)
         merge_around_deletions(d);
-    if (d->type_deleted)
+    if (d->merge_new)
         merge_new(d);
     if (d->nsplit)
         merge_splits(d);
@@ -221,7 +233,7 @@ void txn_commit(struct ycrdt *d, struct str *update)
     d->ntouched = 0;
     d->nsplit = 0;
     d->deleted.len = 0;
-    d->type_deleted = d->merge_deleted = false;
+    d->type_deleted = d->merge_deleted = d->merge_new = false;
     d->in_txn = false;
 }
 

@@ -43,7 +43,9 @@ static int by_client(const void *a, const void *b)
 
 int update_parse(struct update *u, const void *p, size_t n, enum rec_mode mode, struct err *err)
 {
-    *u = (struct update){.sect = u->few};
+    u->sect = u->few;
+    u->nsect = 0;
+    u->deleted.len = 0;
     if (n > YCRDT_MAX_UPDATE)
         return err_set(err, ERR_LIMIT, "update is longer than %zu bytes", YCRDT_MAX_UPDATE);
     struct rd r = {p, (const uint8_t *)p + n};

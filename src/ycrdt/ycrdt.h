@@ -115,6 +115,10 @@ void ycrdt_authors(const struct ycrdt *doc, unsigned text, struct ycrdt_span **s
 /* Applies one update (v1), in any order and any number of times: structs whose cause has not
  * arrived are parked, as in Yjs, and applied when it does. */
 int ycrdt_apply(struct ycrdt *doc, const void *update, size_t n, struct err *err);
+/* Parked structs are looked at again when an update brings what they are known to lack. As in Yjs
+ * that can overlook one (after deliveries far out of order), which then waits for a later update;
+ * this looks at all of them, for the end of a delivery. */
+void ycrdt_settle(struct ycrdt *doc);
 /* Something is parked. */
 bool ycrdt_has_pending(const struct ycrdt *doc);
 

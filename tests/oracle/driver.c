@@ -14,6 +14,7 @@
  *   'd' doc pos len       deletes
  *   'I', 'D'              the same in bytes
  *   'a' doc update        applies; result: one byte, 0 or 1 for refused
+ *   'x' doc               applies what is parked and can go on
  *   't' doc               result: text
  *   's' doc               result: state vector
  *   'S' doc               result: snapshot (delete set, state vector)
@@ -209,6 +210,8 @@ static void run(struct rd *r, struct str *out)
             new_doc(r);
         } else if (op == 'b') {
             ycrdt_begin(doc_of(r));
+        } else if (op == 'x') {
+            ycrdt_settle(doc_of(r));
         } else if (strchr("idID", op)) {
             edit(op, r);
         } else {
