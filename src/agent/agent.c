@@ -289,10 +289,8 @@ static int prepare_files(struct agent *a, struct err *err)
 
 static int take_up_repository(struct agent *a, struct err *err)
 {
-    if (!start_is_done(a))
-        return 0;
-    a->repo_ready = true;
-    return pack_quarantine_clean(a->layout.canonical, err);
+    int rc = start_look(a, &a->repo_ready, err);
+    return rc == 0 && a->repo_ready ? pack_quarantine_clean(a->layout.canonical, err) : rc;
 }
 
 /* Everything up to serving; what fails here fails the session, not the agent. */

@@ -97,8 +97,9 @@ int64_t agent_last_activity(struct agent *a);
 /* --- repositories (start.c) --------------------------------------------------------------------
  */
 
-/* Is canonical complete (an earlier life of this session made it)? */
-bool start_is_done(const struct agent *a);
+/* Did an earlier life of this session make canonical? What is there and cannot be read is an
+ * error: it may hold everybody's work, so it is never made anew. */
+int start_look(const struct agent *a, bool *found, struct err *err);
 /* Clones and makes canonical on a job; ends in agent_maybe_ready or agent_fail. */
 void start_clone(struct agent *a);
 /* Where the network helper runs and with what; borrowed from a. */

@@ -405,7 +405,7 @@ static void on_accept(int fd, uint32_t events, void *payload)
         return;
     /* Logins of everybody come from uid 0. */
     int max = uid == s->agent->uid ? SOCK_LOGINS_WAITING_MAX : SOCK_CONNECTIONS_OF_ONE_UID;
-    if (count_uid(s, uid) >= max || (s->agent->local && uid != s->agent->uid))
+    if (count_uid(s, uid) >= max || (s->agent->local && uid != s->agent->uid && uid != 0))
         return;
     struct peer *peer = xcalloc(1, sizeof *peer);
     *peer = (struct peer){.sock = s, .next = s->first, .uid = uid, .pid = pid};

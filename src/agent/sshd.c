@@ -2,11 +2,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "sandbox/sandbox.h"
 
 #define RESTART_FIRST_MS 100
 #define RESTART_MAX_MS 5000
@@ -23,6 +27,7 @@
 struct sshd {
     struct loop *loop;
     const struct layout *layout;
+    struct sandbox_filter *tty_filter;
     struct sockaddr_storage listen_at, probe_at;
     socklen_t address_len;
     const struct sshd_ops *ops;
@@ -142,6 +147,7 @@ void sshd_free(struct sshd *s)
         (void)kill(pid, SIGTERM);
         (void)waitpid(pid, NULL, 0);
     }
+    sandbox_filter_free(s->tty_filter);
     free(s);
 }
 
@@ -168,6 +174,30 @@ static void failed(struct sshd *s, const char *reason, const char *message)
     log_error("sshd: %s; next try in %d ms", message, s->restart_ms);
     s->timer = loop_add_timer(s->loop, s->restart_ms, false, on_restart, s);
     s->restart_ms = s->restart_ms * 2 > RESTART_MAX_MS ? RESTART_MAX_MS : s->restart_ms * 2;
+}
+
+/* Does a new terminal belong to the group that sshd wants it to have? */
+static bool terminals_are_usual(gid_t tty)
+{
+    struct stat st;
+    cleanup_close int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const char *name = fd >= 0 ? ptsname(fd) : NULL;
+    return !name || stat(name, &st) != 0 || st.st_gid == tty;
+}
+
+static int enter_sshd(void *payload)
+{
+    return payload ? sandbox_filter_install(payload) : 0;
+}
+
+static void mind_terminals(struct sshd *s)
+{
+    struct err err = ERR_INIT;
+    const struct group *tty = getgrnam("tty");
+    if (!s->layout->local || s->tty_filter || !tty || terminals_are_usual(tty->gr_gid))
+        return;
+    if (sandbox_filter_new_tty(tty->gr_gid, &s->tty_filter, &err) < 0)
+        log_warn("terminals will not work here: %s", err.msg);
 }
 
 /* Is the address somebody else's? sshd says so only in its log. */
@@ -268,6 +298,9 @@ void sshd_start(struct sshd *s)
     spec.file = program;
     spec.argv = argv.v;
     spec.envp = envp.v;
+    mind_terminals(s);
+    spec.before_exec = enter_sshd;
+    spec.payload = s->tty_filter;
     if (proc_start(&spec, &s->pid, &err) < 0) {
         s->pid = 0;
         failed(s, "internal", err.msg);

@@ -38,14 +38,20 @@ struct start {
     struct err err;
 };
 
-bool start_is_done(const struct agent *a)
+int start_look(const struct agent *a, bool *found, struct err *err)
 {
     cleanup_repo struct repo *repo = NULL;
     cleanup_free char *ref = xasprintf("refs/heads/%s", a->spec.session_branch);
     struct oid head;
-    return access(a->layout.canonical, F_OK) == 0 &&
-           repo_open(a->layout.canonical, &repo, NULL) == 0 &&
-           repo_ref_read(repo, ref, &head, NULL) == 0;
+    struct stat st;
+    *found = false;
+    if (lstat(a->layout.canonical, &st) != 0)
+        return errno == ENOENT ? 0 : err_errno(err, "%s", a->layout.canonical);
+    int rc = repo_open(a->layout.canonical, &repo, err);
+    if (rc == 0)
+        rc = repo_ref_read(repo, ref, &head, err);
+    *found = rc == 0;
+    return rc;
 }
 
 struct transport_helper start_helper(struct agent *a)

@@ -83,14 +83,10 @@ static int export_program(scmp_filter_ctx ctx, struct str *out, struct err *err)
     return fd_read_all(fd, FILTER_BYTES_MAX, out, err);
 }
 
-int sandbox_filter_new(enum sandbox_policy policy, struct sandbox_filter **out, struct err *err)
+static int make_filter(scmp_filter_ctx ctx, struct sandbox_filter **out, struct err *err)
 {
-    cleanup(release_ctx) scmp_filter_ctx ctx = NULL;
-    int rc = build(policy_of(policy), &ctx, err);
-    if (rc < 0)
-        return rc;
     struct str code = STR_INIT;
-    rc = export_program(ctx, &code, err);
+    int rc = export_program(ctx, &code, err);
     if (rc < 0) {
         str_release(&code);
         return rc;
@@ -100,6 +96,36 @@ int sandbox_filter_new(enum sandbox_policy policy, struct sandbox_filter **out, 
     filter->prog.filter = (struct sock_filter *)(void *)str_detach(&code);
     *out = filter;
     return 0;
+}
+
+int sandbox_filter_new(enum sandbox_policy policy, struct sandbox_filter **out, struct err *err)
+{
+    cleanup(release_ctx) scmp_filter_ctx ctx = NULL;
+    int rc = build(policy_of(policy), &ctx, err);
+    return rc < 0 ? rc : make_filter(ctx, out, err);
+}
+
+int sandbox_filter_new_tty(gid_t tty, struct sandbox_filter **out, struct err *err)
+{
+    static const struct {
+        const char *name;
+        unsigned group_arg;
+    } calls[] = {{"chown", 2}, {"fchown", 2}, {"fchownat", 3}};
+    cleanup(release_ctx) scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+    if (!ctx)
+        return err_set(err, ERR_FAILED, "seccomp filter cannot be made");
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        int number = seccomp_syscall_resolve_name(calls[i].name);
+        if (number < 0)
+            continue;
+        struct scmp_arg_cmp group = {calls[i].group_arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, tty};
+        int rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EROFS), number, 1, &group);
+        if (rc < 0) {
+            errno = -rc;
+            return err_errno(err, "seccomp rule for %s", calls[i].name);
+        }
+    }
+    return make_filter(ctx, out, err);
 }
 
 void sandbox_filter_free(struct sandbox_filter *filter)

@@ -42,6 +42,14 @@ void sandbox_filter_freep(struct sandbox_filter **filter);
 /* Sets no_new_privs and installs it for the calling thread; 0, or -1 with errno. */
 int sandbox_filter_install(const struct sandbox_filter *filter);
 
+/*
+ * For an sshd of an ordinary user where devpts was mounted without gid=: it tries to give a new
+ * terminal to the group `tty`, may not, and ends the connection, but goes on when it is told that
+ * the file system is read-only. The filter says so for changes of owner to that group, which that
+ * user may not make anyway; everything else is let through.
+ */
+int sandbox_filter_new_tty(gid_t tty, struct sandbox_filter **out, struct err *err);
+
 /* Compiles and installs for all threads of this process. */
 int sandbox_load(enum sandbox_policy policy, struct err *err);
 

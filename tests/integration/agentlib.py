@@ -92,6 +92,7 @@ class Frames:
                     event = self.events.pop(0)
                     if wanted(event):
                         return event
+                    assert event["event"] != "failed", event
                 kind, number, payload = self.read()
                 assert kind == b"J" and number == 0, (kind, number, payload)
                 self.events.append(json.loads(payload))
@@ -205,10 +206,13 @@ class LocalAgent:
             [AGENT, "run", "--local", "--session-root", self.root], user=self.account.pw_uid,
             group=self.account.pw_gid, extra_groups=[], env=environment, stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log)
-        steady.wait_for(lambda: (self.root / "ctl.sock").exists() or self.process.poll() is not None, 20, "ctl.sock")
-        assert self.process.poll() is None, (self.place / "agent.log").read_text()
-        self.ctl = connect(self.root / "ctl.sock")
+        self.ctl = steady.wait_for(self._connect, 20, "ctl.sock")
         return self
+
+    def _connect(self):
+        assert self.process.poll() is None, (self.place / "agent.log").read_text()
+        with contextlib.suppress(OSError):
+            return connect(self.root / "ctl.sock")
 
     def hello(self, **secrets):
         return self.ctl.ask("hello", **secrets)
@@ -417,3 +421,51 @@ class ContainerAgent:
         self.engine.request("DELETE", f"/containers/{self.name}?force=1&v=1")
         self.engine.request("DELETE", f"/volumes/{self.name}?force=1")
         self.engine.request("DELETE", f"/networks/{self.name}")
+
+
+class Worker:
+    """Makes commits on a session's branch without our sync: what a hand-written client would send."""
+
+    def __init__(self, place, source):
+        self.directory = pathlib.Path(place) / f"worker{random.randrange(1 << 30)}"
+        # A copy: git does not serve other people's repositories.
+        steady.run("cp", "-r", source, self.directory)
+
+    def git(self, *argv, **keywords):
+        return steady.git("-C", self.directory, *argv, **keywords)
+
+    def commit(self, parents, files, name, email, committer=("SteadyState", "noreply@steadystate.invalid"),
+               message="sync\n"):
+        """A commit on the first parent's tree with files {path: text} put in."""
+        index = {"GIT_INDEX_FILE": str(self.directory / "test-index")}
+        self.git("read-tree", parents[0], env=index)
+        for path, text in files.items():
+            blob = steady.run("git", "-C", self.directory, "hash-object", "-w", "--stdin", input=text).stdout.strip()
+            self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
+        return self.commit_tree(parents, self.git("write-tree", env=index).strip(), name, email, committer, message)
+
+    def commit_tree(self, parents, tree, name, email, committer=("SteadyState", "noreply@steadystate.invalid"),
+                    message="sync\n"):
+        who = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email,
+               "GIT_COMMITTER_NAME": committer[0], "GIT_COMMITTER_EMAIL": committer[1]}
+        options = [o for p in parents for o in ("-p", p)]
+        return self.git("commit-tree", *options, "-m", message, tree, env=who).strip()
+
+    def pack(self, commit, *without):
+        """Bytes of a pack with what `commit` has and `without` have not."""
+        revisions = "".join(f"{r}\n" for r in (commit, *("^" + w for w in without)))
+        done = subprocess.run(["git", "-C", self.directory, "pack-objects", "--revs", "--stdout", "-q"],
+                              input=revisions.encode(), stdout=subprocess.PIPE, check=True)
+        return done.stdout
+
+    def fetch(self, source):
+        self.git("fetch", "-q", source, "+refs/heads/*:refs/heads/*")
+
+
+def push(frames, parent, commit, pack, **members):
+    """The push verb; gives the answer or raises Refused."""
+    number = frames.begin("push", parent=parent, commit=commit, **members)
+    for at in range(0, len(pack), 60000):
+        frames.send(b"D", number, pack[at:at + 60000])
+    frames.send(b"E", number)
+    return frames.answer(number)[0]
