@@ -8,6 +8,7 @@
 
 #include "auth/jwt.h"
 #include "auth/provider.h"
+#include "auth/vault.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/loop.h"
@@ -29,6 +30,7 @@ struct api_options {
     struct store *store;
     struct sessions *sessions;
     struct auth_providers *providers;
+    struct vault *vault; /* keeps what providers give; NULL: nothing is kept */
     const struct clock *clock;
 
     const char *bind;

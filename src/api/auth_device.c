@@ -187,7 +187,7 @@ static void reply_poll(struct http_request *req, struct polling *p, int64_t inte
         reply_waiting(req, "slow_down", interval);
         break;
     case AUTH_COMPLETE:
-        api_reply_login(p->api, req, &p->out.who);
+        api_reply_login(p->api, req, &p->out.who, p->out.tokens);
         break;
     case AUTH_DENIED:
         http_reply_problem(req, 400, "access_denied", "the login was refused");

@@ -19,13 +19,18 @@ static void add_tokens(struct json_object *obj, struct api *api, const struct st
     json_add_i64(obj, "refresh_expires_at", refresh_expires);
 }
 
-void api_reply_login(struct api *api, struct http_request *req, const struct identity *who)
+void api_reply_login(struct api *api, struct http_request *req, const struct identity *who,
+                     const struct oauth_tokens *tokens)
 {
     cleanup_str_secret struct str jwt = STR_INIT;
     cleanup_str_secret struct str refresh = STR_INIT;
     int64_t expires = 0;
     struct err err = ERR_INIT;
-    int rc = jwt_signer_issue(api->jwt, who, &jwt, &err);
+    int rc = 0;
+    if (tokens && api->options.vault)
+        rc = vault_put(api->options.vault, who, tokens, clock_now(api->options.clock), &err);
+    if (!rc)
+        rc = jwt_signer_issue(api->jwt, who, &jwt, &err);
     if (!rc)
         rc = refresh_issue(&api->refresh, who, &refresh, &expires, &err);
     if (rc) {
@@ -70,8 +75,9 @@ static void run_identity(void *payload)
 
 static void answer_identity(struct http_request *req, struct asking *a)
 {
+    const struct oauth_tokens tokens = {.access = a->token};
     if (!a->code)
-        api_reply_login(a->api, req, &a->who);
+        api_reply_login(a->api, req, &a->who, &tokens);
     else if (a->code == ERR_DENIED || a->code == ERR_UNAUTHENTICATED)
         http_reply_problem(req, 401, "unauthenticated", "the provider does not know this token");
     else if (a->code == ERR_UNAVAILABLE || a->code == ERR_TIMEOUT)

@@ -41,8 +41,9 @@ void api_reply_session_err(struct http_request *req, const struct err *err);
 void api_reply_text_later(int code, const char *json, size_t len, const struct err *err,
                           void *payload);
 
-/* Answers a complete login: JWT, refresh token. */
-void api_reply_login(struct api *api, struct http_request *req, const struct identity *who);
+/* Answers a complete login: JWT, refresh token. tokens: what the provider gave, kept; NULL. */
+void api_reply_login(struct api *api, struct http_request *req, const struct identity *who,
+                     const struct oauth_tokens *tokens);
 
 /* The handlers; payload: struct api. */
 void api_health(struct http_request *req, void *payload);

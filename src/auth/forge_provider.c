@@ -119,7 +119,19 @@ static int forge_poll(struct auth_provider *p, const struct auth_poll_in *in,
         rc = oauth_read_poll(status, answer, in->state, out, &tokens, err);
     if (rc || out->status != AUTH_COMPLETE)
         return rc;
-    return forge_identity(p, tokens.access, &out->who, err);
+    if ((rc = forge_identity(p, tokens.access, &out->who, err)))
+        return rc;
+    out->tokens = oauth_tokens_move(&tokens);
+    return 0;
+}
+
+static int forge_renew(struct auth_provider *p, const char *refresh, struct oauth_tokens *out,
+                       struct err *err)
+{
+    const struct forge *f = forge_of(p);
+    const struct oauth_client client = client_of(f);
+    cleanup_free char *url = xasprintf("%s%s", f->url, f->dialect->token_path);
+    return oauth_renew(url, &client, refresh, out, err);
 }
 
 static void forge_free(struct auth_provider *p)
@@ -133,6 +145,7 @@ static const struct auth_provider_ops github_ops = {
     .start = forge_start,
     .poll = forge_poll,
     .identity = forge_identity,
+    .renew = forge_renew,
     .free = forge_free,
 };
 
@@ -142,6 +155,7 @@ static const struct auth_provider_ops gitlab_ops = {
     .start = forge_start,
     .poll = forge_poll,
     .identity = forge_identity,
+    .renew = forge_renew,
     .free = forge_free,
 };
 

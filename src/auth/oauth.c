@@ -18,6 +18,13 @@ void oauth_tokens_release(struct oauth_tokens *t)
     memset(t, 0, sizeof *t);
 }
 
+struct oauth_tokens *oauth_tokens_move(struct oauth_tokens *t)
+{
+    struct oauth_tokens *moved = xmemdup(t, sizeof *t);
+    memset(t, 0, sizeof *t);
+    return moved;
+}
+
 bool oauth_url_is_plain(const char *text)
 {
     cleanup_url struct url url = {0};
@@ -255,15 +262,10 @@ static char *copy_opt(const char *text)
     return text ? xstrdup(text) : NULL;
 }
 
-int oauth_read_poll(long status, struct json_object *answer, struct json_object *state,
-                    struct auth_poll_out *out, struct oauth_tokens *tokens, struct err *err)
+static int read_tokens(long status, struct json_object *answer, struct oauth_tokens *tokens,
+                       struct err *err)
 {
-    const char *word = NULL, *access = NULL, *type = NULL, *refresh = NULL, *id_token = NULL,
-               *scope = NULL;
-    memset(tokens, 0, sizeof *tokens);
-    json_opt_str(answer, "error", 100, &word, NULL);
-    if (word)
-        return read_error(status, answer, word, state, out, err);
+    const char *access = NULL, *type = NULL, *refresh = NULL, *id_token = NULL, *scope = NULL;
     struct err why = ERR_INIT;
     if (status != 200)
         return provider_error(status, answer, NULL, err);
@@ -276,10 +278,42 @@ int oauth_read_poll(long status, struct json_object *answer, struct json_object 
         return err_set(err, ERR_UNAVAILABLE, "the provider's answer is unusable: %s", why.msg);
     if (!*access || (type && strcasecmp(type, "bearer") != 0))
         return err_set(err, ERR_UNAVAILABLE, "the provider gave no bearer token");
-    out->status = AUTH_COMPLETE;
     tokens->access = xstrdup(access);
     tokens->refresh = copy_opt(refresh);
     tokens->id_token = copy_opt(id_token);
     tokens->scope = copy_opt(scope);
     return 0;
+}
+
+int oauth_renew(const char *url, const struct oauth_client *client, const char *refresh,
+                struct oauth_tokens *out, struct err *err)
+{
+    cleanup_str_secret struct str form = STR_INIT;
+    cleanup_json struct json_object *answer = NULL;
+    const char *word = NULL;
+    long status = 0;
+    memset(out, 0, sizeof *out);
+    http_form_add(&form, "grant_type", "refresh_token");
+    http_form_add(&form, "refresh_token", refresh);
+    int rc = oauth_post(url, client, &form, &status, &answer, err);
+    if (rc)
+        return rc;
+    json_opt_str(answer, "error", 100, &word, NULL);
+    if (word && (strcmp(word, "invalid_grant") == 0 || strcmp(word, "bad_refresh_token") == 0))
+        return err_set(err, ERR_DENIED, "the provider's login has ended");
+    return word ? provider_error(status, answer, word, err) : read_tokens(status, answer, out, err);
+}
+
+int oauth_read_poll(long status, struct json_object *answer, struct json_object *state,
+                    struct auth_poll_out *out, struct oauth_tokens *tokens, struct err *err)
+{
+    const char *word = NULL;
+    memset(tokens, 0, sizeof *tokens);
+    json_opt_str(answer, "error", 100, &word, NULL);
+    if (word)
+        return read_error(status, answer, word, state, out, err);
+    int rc = read_tokens(status, answer, tokens, err);
+    if (rc == 0)
+        out->status = AUTH_COMPLETE;
+    return rc;
 }

@@ -42,6 +42,8 @@ struct oauth_tokens {
 };
 void oauth_tokens_release(struct oauth_tokens *t);
 #define cleanup_oauth_tokens cleanup(oauth_tokens_release)
+/* On the heap, t empty afterwards. */
+struct oauth_tokens *oauth_tokens_move(struct oauth_tokens *t);
 
 /* POSTs the form (secrets in it are wiped by the caller) with the client's authentication.
  * *answer is a JSON object whatever the status. ERR_UNAVAILABLE: no usable answer. */
@@ -62,6 +64,10 @@ int oauth_read_start(long status, struct json_object *answer, struct auth_start_
  * state. `state` is what oauth_read_start made. An error leaves the login pending. */
 int oauth_read_poll(long status, struct json_object *answer, struct json_object *state,
                     struct auth_poll_out *out, struct oauth_tokens *tokens, struct err *err);
+
+/* RFC 6749 section 6: new tokens for a refresh token. ERR_DENIED: it is not good any more. */
+int oauth_renew(const char *url, const struct oauth_client *client, const char *refresh,
+                struct oauth_tokens *out, struct err *err);
 
 /* The form of a poll: grant type and device code. */
 int oauth_poll_form(struct json_object *state, struct str *form, struct err *err);

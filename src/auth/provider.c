@@ -1,5 +1,7 @@
 #include "auth/provider.h"
 
+#include "auth/oauth.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +47,9 @@ void auth_poll_out_release(struct auth_poll_out *o)
 {
     identity_release(&o->who);
     json_object_put(o->state);
+    if (o->tokens)
+        oauth_tokens_release(o->tokens);
+    free(o->tokens);
     auth_poll_out_init(o);
 }
 

@@ -57,12 +57,17 @@ struct auth_poll_in {
     int64_t now;
 };
 
+struct oauth_tokens; /* auth/oauth.h */
+
 struct auth_poll_out {
     enum auth_status status;
     int64_t interval;          /* next poll, 0: as before */
     bool keep;                 /* AUTH_DENIED, but the device code stays good for another try */
     struct identity who;       /* AUTH_COMPLETE */
     struct json_object *state; /* new state, owned; NULL: unchanged */
+    /* AUTH_COMPLETE: what the provider gave for use on the person's behalf, owned; NULL: nothing.
+     */
+    struct oauth_tokens *tokens;
 };
 void auth_poll_out_init(struct auth_poll_out *o);
 void auth_poll_out_release(struct auth_poll_out *o);
@@ -81,6 +86,10 @@ struct auth_provider_ops {
     /* Who a personal access token belongs to; NULL: not offered. ERR_DENIED: nobody. */
     int (*identity)(struct auth_provider *p, const char *token, struct identity *out,
                     struct err *err);
+    /* New tokens for a refresh token; NULL: its tokens do not end. ERR_DENIED: the person must log
+     * in again. */
+    int (*renew)(struct auth_provider *p, const char *refresh, struct oauth_tokens *out,
+                 struct err *err);
     void (*free)(struct auth_provider *p);
 };
 

@@ -1,0 +1,37 @@
+/*
+ * Provider tokens of the people who logged in: sealed in the store, opened only here, renewed
+ * before they end. They are for the server's own calls and for the agent of a session that needs
+ * them. Any thread; one renewal at a time.
+ */
+#ifndef AUTH_VAULT_H
+#define AUTH_VAULT_H
+
+#include <stdint.h>
+
+#include "auth/identity.h"
+#include "auth/oauth.h"
+#include "auth/provider.h"
+#include "auth/seal.h"
+#include "base/err.h"
+#include "store/store.h"
+
+#define VAULT_MARGIN_S 120 /* renewed when less is left */
+
+struct vault;
+
+/* Takes the ring; the store must outlive it. */
+struct vault *vault_new(struct store *store, struct seal_ring *ring);
+void vault_free(struct vault *v);
+
+int vault_put(struct vault *v, const struct identity *who, const struct oauth_tokens *tokens,
+              int64_t now, struct err *err);
+
+/* Appends the access token (a secret), renewed through `provider` when it is about to end: may talk
+ * to the provider. ERR_NOT_FOUND: none is kept; ERR_DENIED: the person must log in again. */
+int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
+                 struct str *token, struct err *err);
+
+/* Seals every row anew under the ring's first key. */
+int vault_rotate(struct vault *v, struct err *err);
+
+#endif
