@@ -148,36 +148,16 @@ static void start_work(struct task *t)
         t->code = provider_start(t);
 }
 
-/* The outcome that an agent reported while nobody listened. */
-static void tell_state(struct task *t, struct json_object *reply)
-{
-    const char *state = "";
-    json_opt_str(reply, "state", 16, &state, NULL);
-    struct json_object *event = NULL;
-    if (strcmp(state, "ready") == 0) {
-        event = keeper_event_filter(t->req.session_id, "ready", reply);
-    } else if (strcmp(state, "failed") == 0) {
-        cleanup_json struct json_object *plain = json_object_new_object();
-        json_add_str(plain, "reason", "internal");
-        json_add_str(plain, "message", "the session's agent gave up");
-        event = keeper_event_filter(t->req.session_id, "failed", reply);
-        if (!event)
-            event = keeper_event_filter(t->req.session_id, "failed", plain);
-    }
-    if (event)
-        keeper_send_event(t->keeper, event);
-}
-
 static void start_hello_reply(int code, struct json_object *reply, const struct err *err,
                               void *payload)
 {
+    (void)reply; /* an agent tells everybody who says hello what became of it, by an event */
     struct task *t = payload;
     if (code) {
         ksession_disconnect(t->session);
         task_fail(t, err);
         return;
     }
-    tell_state(t, reply);
     task_finish(t);
 }
 

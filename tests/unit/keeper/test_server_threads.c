@@ -101,6 +101,8 @@ static bool agent_serve(struct fake_agent *a, uint32_t id, struct json_object *o
         snprintf(w->hello, sizeof w->hello, "%s", all.p);
         snprintf(text, sizeof text, "{\"ok\":true,\"state\":\"%s\"}", w->state);
         pthread_mutex_unlock(&w->lock);
+        if (strcmp(w->state, "starting") != 0)
+            agent_reply(a, 0, "{\"event\":\"ready\"}");
         agent_reply(a, id, text);
     } else if (strcmp(verb, "archive") == 0) {
         agent_archive(a, id);
