@@ -51,7 +51,7 @@ static int answer(int fd, int code, const char *text)
 }
 
 /* The address of a libsecret function as its header declares it. */
-#define LOAD(library, function) __typeof__(&function) function##_ = dlsym(library, #function)
+#define LOAD(library, function) __typeof__(&(function)) function##_ = dlsym(library, #function)
 
 static int do_store(void *library, const struct request *r, int out)
 {

@@ -35,8 +35,8 @@ static int start(struct auth_provider *p, const struct auth_start_in *in,
     unsigned char nonce[NONCE_BYTES];
     (void)err;
     rnd_bytes(nonce, sizeof nonce);
-    str_addf(&out->challenge, "steadystate-login-v1 server=%s expires=%lld nonce=", self->server_id,
-             (long long)(in->now + LIFE_S));
+    str_addf(&out->challenge, "steadystate-login-v1 server=%s expires=%jd nonce=", self->server_id,
+             (intmax_t)in->now + LIFE_S);
     enc_base64url(&out->challenge, nonce, sizeof nonce);
     out->expires_in = LIFE_S;
     out->interval = INTERVAL_S;

@@ -90,7 +90,7 @@ static int decode64(const char *text, size_t len, const char *alphabet, struct s
         return err_set(err, ERR_INVALID, "base64 of an impossible length");
     str_reserve(out, len / 4 * 3 + 3);
     for (size_t i = 0; i < len; i++) {
-        int v = value[(unsigned char)text[i]];
+        int v = (int)value[(unsigned char)text[i]];
         if (v < 0)
             return err_set(err, ERR_INVALID, "not a base64 digit");
         bits = bits << 6 | (uint32_t)v;

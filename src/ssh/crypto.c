@@ -239,10 +239,13 @@ static int sk_application(const struct ssh_key *key, struct ssh_slice *app)
 {
     struct ssh_reader r = ssh_reader_of(key->blob.p, key->blob.len);
     struct ssh_slice skip;
-    bool ok = ssh_get_string(&r, &skip) && ssh_get_string(&r, &skip) &&
-              (key->type == SSH_KEY_SK_ED25519 || ssh_get_string(&r, &skip)) &&
-              ssh_get_string(&r, app);
-    return ok ? 0 : ERR_INVALID;
+    /* type, then the curve's name for ecdsa, then the public key */
+    int before = key->type == SSH_KEY_SK_ED25519 ? 2 : 3;
+    for (int i = 0; i < before; i++) {
+        if (!ssh_get_string(&r, &skip))
+            return ERR_INVALID;
+    }
+    return ssh_get_string(&r, app) ? 0 : ERR_INVALID;
 }
 
 /* What a security key really signs: H(application) | flags | counter | H(data). */
