@@ -49,7 +49,7 @@ static bool pass_limit(struct api *api, struct http_request *req, int bucket)
         return true;
     char text[16];
     snprintf(text, sizeof text, "%d", wait);
-    http_add_header(req, "Retry-After", text);
+    http_reply_header(req, "Retry-After", text);
     http_reply_problem(req, 429, "rate_limited", "too many requests from this address");
     return false;
 }

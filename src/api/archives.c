@@ -75,7 +75,7 @@ static bool begin(struct download *d, int code, uint64_t size, const struct err 
         return false;
     }
     cleanup_free char *name = xasprintf("attachment; filename=\"%s.bundle\"", d->id);
-    http_add_header(req, "Content-Disposition", name);
+    http_reply_header(req, "Content-Disposition", name);
     d->stream = http_stream_begin(req, 200, "application/octet-stream", size, on_more, d);
     return true;
 }

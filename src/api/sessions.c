@@ -73,7 +73,7 @@ static void created(int code, const char *json, size_t len, const struct err *er
     if (json_parse(json, len, &info, NULL) == 0 &&
         json_get_str(info, "id", SESSION_ID_LEN, &id, NULL) == 0) {
         cleanup_free char *location = xasprintf("/sessions/%s", id);
-        http_add_header(req, "Location", location);
+        http_reply_header(req, "Location", location);
     }
     http_reply_json_text(req, 202, json, len);
 }

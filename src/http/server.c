@@ -123,7 +123,7 @@ static void judge_head(struct http_request *req, size_t length)
     if (!req->match.route) {
         cleanup_str struct str allow = STR_INIT;
         route_allow(req->match.allowed, &allow);
-        http_add_header(req, "Allow", allow.p);
+        http_reply_header(req, "Allow", allow.p);
         http_reply_problemf(req, 405, "method_not_allowed", "this resource takes %s", allow.p);
         return;
     }

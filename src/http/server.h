@@ -96,7 +96,7 @@ void *http_data(struct http_request *req);
  */
 
 /* Before the answer; name and value are copied, control bytes refused (BUG). */
-void http_add_header(struct http_request *req, const char *name, const char *value);
+void http_reply_header(struct http_request *req, const char *name, const char *value);
 
 /* Takes obj. */
 void http_reply_json(struct http_request *req, int status, struct json_object *obj);

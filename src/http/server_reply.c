@@ -9,7 +9,7 @@
 #define DETAIL_MAX 512
 #define CORS_MAX_AGE "600"
 
-void http_add_header(struct http_request *req, const char *name, const char *value)
+void http_reply_header(struct http_request *req, const char *name, const char *value)
 {
     for (const char *p = value; *p; p++)
         BUG_ON((unsigned char)*p < 0x20 || *p == 0x7f);
@@ -165,11 +165,11 @@ void http_reply_options(struct http_request *req)
 {
     cleanup_str struct str allow = STR_INIT;
     route_allow(req->match.allowed, &allow);
-    http_add_header(req, "Allow", allow.p);
+    http_reply_header(req, "Allow", allow.p);
     if (allowed_origin(req)) {
-        http_add_header(req, "Access-Control-Allow-Methods", allow.p);
-        http_add_header(req, "Access-Control-Allow-Headers", "Authorization, Content-Type");
-        http_add_header(req, "Access-Control-Max-Age", CORS_MAX_AGE);
+        http_reply_header(req, "Access-Control-Allow-Methods", allow.p);
+        http_reply_header(req, "Access-Control-Allow-Headers", "Authorization, Content-Type");
+        http_reply_header(req, "Access-Control-Max-Age", CORS_MAX_AGE);
     }
     struct MHD_Response *r = MHD_create_response_from_buffer(0, str_empty, MHD_RESPMEM_PERSISTENT);
     http_reply_set(req, 204, r, NULL);

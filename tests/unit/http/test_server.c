@@ -1,22 +1,10 @@
 /* The server on a thread of its own, a plain socket as its client. */
 #include "http/server.h"
 
-#include <arpa/inet.h>
+#include "http_client.h"
+
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/fd.h"
-#include "base/mem.h"
 
 static struct world {
     struct loop *loop;
@@ -97,7 +85,8 @@ static void on_stream(struct http_request *req, void *payload)
 {
     (void)payload;
     world.pieces = 0;
-    world.ticket = http_stream_begin(req, 200, "application/octet-stream", HTTP_SIZE_UNKNOWN, feed, NULL);
+    world.ticket =
+        http_stream_begin(req, 200, "application/octet-stream", HTTP_SIZE_UNKNOWN, feed, NULL);
     loop_add_timer(world.loop, 1, false, feed_soon, NULL);
 }
 
@@ -110,7 +99,8 @@ static void cut(void *payload)
 static void on_broken_stream(struct http_request *req, void *payload)
 {
     (void)payload;
-    world.ticket = http_stream_begin(req, 200, "application/octet-stream", HTTP_SIZE_UNKNOWN, NULL, NULL);
+    world.ticket =
+        http_stream_begin(req, 200, "application/octet-stream", HTTP_SIZE_UNKNOWN, NULL, NULL);
     assert_int_equal(http_stream_write(world.server, world.ticket, "abc", 3), 0);
     loop_add_timer(world.loop, 1, false, cut, NULL);
 }
@@ -207,47 +197,21 @@ static int teardown(void **state)
 
 static int dial(void)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in sin = {.sin_family = AF_INET,
-                              .sin_port = htons((uint16_t)http_server_port(world.server)),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval limit = {20, 0};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
-    return fd;
+    return client_dial(http_server_port(world.server));
 }
 
-/* Sends text as it is, reads to the end; the status, the whole answer in out. */
 static int raw(const char *text, size_t len, struct str *out)
 {
-    cleanup_close int fd = dial();
-    str_clear(out);
-    if (fd_write_full(fd, text, len, NULL))
-        return -1;
-    fd_read_all(fd, 16 << 20, out, NULL);
-    return out->len > 12 ? atoi(out->p + 9) : -1; /* NOLINT */
+    return client_raw(http_server_port(world.server), text, len, out);
 }
 
 static int ask(const char *method, const char *target, const char *headers, const char *body,
                struct str *out)
 {
-    cleanup_str struct str text = STR_INIT;
-    str_addf(&text, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s", method, target,
-             headers ? headers : "");
-    if (body)
-        str_addf(&text, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
-    else
-        str_adds(&text, "\r\n");
-    return raw(text.p, text.len, out);
+    return client_ask(http_server_port(world.server), method, target, headers, body, out);
 }
 
 #define JSON "Content-Type: application/json\r\n"
-
-static void assert_has(const struct str *answer, const char *text)
-{
-    if (!strstr(answer->p, text))
-        fail_msg("no %s in:\n%s", text, answer->p);
-}
 
 static void test_answers(void **state)
 {
