@@ -88,6 +88,8 @@ int engine_error(long status, const char *body, size_t len, const char *what, st
     }
     if (words.len > ENGINE_ERROR_TEXT_MAX)
         str_truncate(&words, ENGINE_ERROR_TEXT_MAX);
+    while (!str_is_utf8(words.p, words.len)) /* cut within a character */
+        str_truncate(&words, words.len - 1);
     while (words.len && (words.p[words.len - 1] == '\n' || words.p[words.len - 1] == ' '))
         str_truncate(&words, words.len - 1);
     if (!words.len)

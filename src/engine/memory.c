@@ -114,7 +114,7 @@ static struct object *add(struct engine_memory *m, enum engine_kind kind, const 
     o->peer = -1;
     for (size_t i = 0; labels && i < labels->len; i++)
         strv_push(&o->c.labels, labels->v[i]);
-    VEC_GROW(m->objects, m->len, m->cap);
+    VEC_GROW(m->objects, m->len, m->cap); /* NOLINT(bugprone-sizeof-expression): of pointers */
     m->objects[m->len++] = o;
     return o;
 }

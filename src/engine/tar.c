@@ -32,13 +32,16 @@ static void put_octal(char *field, size_t width, unsigned long value)
 static int add_header(struct str *tar, const char *name, char type, mode_t mode, uid_t uid,
                       gid_t gid, size_t size, struct err *err)
 {
+    static const char magic[] = {'u', 's', 't', 'a', 'r', 0, '0', '0'}; /* and version */
     char block[BLOCK] = {0};
     size_t len = strlen(name);
     if (!path_is_clean_rel(name) || len + (type == '5') > TAR_NAME_MAX)
         return err_set(err, ERR_INVALID, "not a name for an archive: %.100s", name);
     if (size > TAR_FILE_MAX || uid > ID_MAX || gid > ID_MAX)
         return err_set(err, ERR_LIMIT, "%s does not fit into an archive", name);
-    memcpy(block + OFF_NAME, name, len);
+    /* Not terminated when it fills its field. */
+    for (size_t i = 0; i < len; i++)
+        block[OFF_NAME + i] = name[i];
     if (type == '5')
         block[OFF_NAME + len] = '/';
     put_octal(block + OFF_MODE, 8, mode & 07777);
@@ -47,7 +50,7 @@ static int add_header(struct str *tar, const char *name, char type, mode_t mode,
     put_octal(block + OFF_SIZE, 12, size);
     put_octal(block + OFF_MTIME, 12, 0);
     block[OFF_TYPE] = type;
-    memcpy(block + OFF_MAGIC, "ustar\00000", 8);
+    memcpy(block + OFF_MAGIC, magic, sizeof magic);
     /* The checksum counts its own field as spaces. */
     memset(block + OFF_CHECKSUM, ' ', 8);
     unsigned long sum = 0;

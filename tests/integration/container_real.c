@@ -191,11 +191,14 @@ static void test_protected(void **state)
     assert_non_null(strstr(k.out.p, "runs\n"));
     say(&k, "cat /proc/self/uid_map; echo end\n");
     expect(&k, "end\n");
-    unsigned inside, outside, size;
-    assert_int_equal(sscanf(k.out.p, "%u %u %u", &inside, &outside, &size), 3);
+    cleanup_strv struct strv map = STRV_INIT;
+    cleanup_free char *base = xasprintf("%u", t.spec.uid_base);
+    strv_split(&map, k.out.p, " \n");
+    assert_int_equal(map.len, 4);
     if (t.info.userns_option) {
-        assert_int_equal(outside, t.spec.uid_base);
-        assert_int_equal(size, 65536);
+        assert_string_equal(map.v[0], "0");
+        assert_string_equal(map.v[1], base);
+        assert_string_equal(map.v[2], "65536");
     }
     say(&k, "ls /sys/class/net; hostname -I; echo end\n");
     expect(&k, "end\n");
@@ -299,8 +302,9 @@ static void test_reach(void **state)
         return;
     }
     struct err err = ERR_INIT;
-    if (container_guard(NULL, 0, &err) < 0 || container_guard(NULL, 0, &err) < 0)
-        fail_msg("guard: %s", err.msg);
+    for (int i = 0; i < 2; i++)
+        if (container_guard(NULL, 0, &err) < 0)
+            fail_msg("guard: %s", err.msg);
     cleanup_close int all = listen_on("0.0.0.0", t.spec.ssh_port + 1);
     struct talk k;
     start(&k);

@@ -32,7 +32,7 @@ static bool answers(const char *socket)
 
 int engine_find(const char *configured, char **socket, struct err *err)
 {
-    const char *path = NULL;
+    const char *path = "";
     if (configured) {
         int rc = engine_socket_of_url(configured, &path, err);
         if (rc == 0)

@@ -46,7 +46,7 @@ static bool is_hex(const char *s, size_t n)
 
 int rest_read_id(struct json_object *answer, char id[ENGINE_ID_MAX + 1], struct err *err)
 {
-    const char *text = NULL;
+    const char *text = "";
     int rc = must_be_object(answer, err);
     if (rc == 0)
         rc = json_get_str(answer, "Id", ENGINE_ID_MAX, &text, err);
@@ -228,6 +228,9 @@ int rest_read_container(struct json_object *answer, const struct strv *default_c
                         struct engine_container *out, struct err *err)
 {
     memset(out, 0, sizeof *out);
+    out->name = xstrdup("");
+    out->error = xstrdup("");
+    out->userns_mode = xstrdup("");
     struct json_object *config = NULL, *host = NULL;
     int rc = must_be_object(answer, err);
     if (rc < 0 || (rc = rest_read_id(answer, out->id, err)) < 0 ||
