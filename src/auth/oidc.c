@@ -26,7 +26,8 @@ struct oidc {
     struct endpoints endpoints;
     int64_t endpoints_until;
     struct jwk_set *keys;
-    int64_t keys_until, keys_fetched;
+    int64_t keys_until;
+    int64_t keys_retried; /* last fetch because of an unknown key */
 };
 
 static struct oidc *oidc_of(struct auth_provider *p)
@@ -143,7 +144,6 @@ static int fetch_keys(struct oidc *o, const char *url, int64_t now, struct err *
     cleanup_json struct json_object *doc = NULL;
     struct jwk_set *keys = NULL;
     struct err why = ERR_INIT;
-    o->keys_fetched = now;
     if (oauth_get(url, NULL, &doc, &why) || jwk_set_parse(doc, &keys, &why))
         return err_set(err, ERR_UNAVAILABLE, "the OpenID provider's keys: %s", why.msg);
     jwk_set_free(o->keys);
@@ -164,7 +164,8 @@ static int verify_locked(struct oidc *o, const char *token, const char *keys_url
     }
     struct err why = ERR_INIT;
     int rc = id_token_verify(token, strlen(token), o->keys, &rules, claims, &why);
-    if (rc == ERR_NOT_FOUND && now - o->keys_fetched >= OIDC_KEYS_PAUSE_S) {
+    if (rc == ERR_NOT_FOUND && now - o->keys_retried >= OIDC_KEYS_PAUSE_S) {
+        o->keys_retried = now;
         if ((rc = fetch_keys(o, keys_url, now, err)))
             return rc;
         err_clear(&why);

@@ -76,10 +76,9 @@ class OpenId:
             action, fields = forms[0]
             if "login" in fields:
                 fields.update(login=account, password="x")
+            # The page has both buttons; one is pressed.
             refused = not approve and "confirm" in fields
-            if refused:
-                del fields["confirm"]
-                fields["abort"] = "yes"
+            fields.pop("confirm" if refused else "abort", None)
             page = opener.open(urllib.parse.urljoin(url, action or url), urllib.parse.urlencode(fields).encode(),
                                timeout=20)
             if refused:

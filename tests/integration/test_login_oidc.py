@@ -98,6 +98,7 @@ def test_key_rotation(server_of, openid):
         flow = begin(server)
         openid.visit(flow["verification_uri_complete"], account)
         assert finish(server, flow)[1].get("login") == account
+        openid.command(rotate=True)
 
 
 @pytest.mark.parametrize("what", ["aud", "exp", "iss"])
