@@ -236,7 +236,10 @@ static int check_parts(const struct repo_url *r, struct err *err)
             return err_set(err, ERR_INVALID, "repository user with odd characters");
     if (strlen(r->path) < 2 || r->path[1] == '-')
         return err_set(err, ERR_INVALID, "repository without a usable path");
-    /* Percent signs would be decoded by one program and not by the next. */
+    /* Percent signs would be decoded by one program and not by the next; behind the others a URL's
+     * path ends. */
+    if (r->host && r->path[strcspn(r->path, "%?#")])
+        return err_set(err, ERR_INVALID, "repository path with '%%', '?' or '#'");
     for (const char *p = r->path; (p = strstr(p, "/..")); p += 3)
         if (p[3] == '/' || !p[3])
             return err_set(err, ERR_INVALID, "repository path with '..'");
