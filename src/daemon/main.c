@@ -1,0 +1,206 @@
+/*
+ * steadystated: the server. Reads its configuration, forks the keeper, becomes the unprivileged api
+ * process.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/url.h"
+#include "daemon/confine.h"
+#include "daemon/probe.h"
+#include "daemon/wiring.h"
+
+#define LOCK_WAIT_MS 15000 /* an earlier server may still be ending */
+#define QUIESCE_MS 200     /* answers under way go out */
+#define EXIT_USAGE 2
+
+extern char **environ;
+
+static const char usage_text[] =
+    "usage: steadystated [--config FILE] [--check-config]\n"
+    "\n"
+    "Starts the SteadyState server. It is configured by STEADYSTATE_* variables of the environment "
+    "and by\n"
+    "KEY=value lines of FILE; the environment wins. docs/configuration.md has the table.\n"
+    "\n"
+    "  --config FILE    read FILE\n"
+    "  --check-config   print the effective configuration without secrets and exit\n"
+    "  --help, --version\n"
+    "\n"
+    "example: STEADYSTATE_USERS_FILE=/etc/steadystate/users steadystated\n";
+
+struct options {
+    const char *config;
+    bool check;
+    bool probe;
+};
+
+/* -1: go on; else the exit status. */
+static int parse_options(int argc, char **argv, struct options *out)
+{
+    enum { OPT_CONFIG = 256, OPT_CHECK, OPT_HELP, OPT_VERSION, OPT_PROBE };
+    static const struct option known[] = {{"config", required_argument, NULL, OPT_CONFIG},
+                                          {"check-config", no_argument, NULL, OPT_CHECK},
+                                          {"help", no_argument, NULL, OPT_HELP},
+                                          {"version", no_argument, NULL, OPT_VERSION},
+#ifdef STEADYSTATE_TEST_BUILD
+                                          {"probe", no_argument, NULL, OPT_PROBE},
+#endif
+                                          {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        switch (c) {
+        case OPT_CONFIG:
+            out->config = optarg;
+            break;
+        case OPT_CHECK:
+            out->check = true;
+            break;
+        case OPT_PROBE:
+            out->probe = true;
+            break;
+        case 'h':
+        case OPT_HELP:
+            fputs(usage_text, stdout);
+            return 0;
+        case OPT_VERSION:
+            puts("steadystated " STEADYSTATE_VERSION);
+            return 0;
+        default:
+            fputs(usage_text, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind == argc)
+        return -1;
+    fprintf(stderr, "steadystated: unexpected argument '%s'\n", argv[optind]);
+    return EXIT_USAGE;
+}
+
+static int print_config(const struct config *config)
+{
+    cleanup_str struct str text = STR_INIT;
+    config_print(config, &text);
+    fwrite(text.p, 1, text.len, stdout);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* Held by both processes until the last of them is gone, so that two servers never share a state
+ * directory. */
+static int lock_state(const struct config *config, struct err *err)
+{
+    cleanup_free char *path = path_join(config->state_dir, "lock");
+    int fd = fd_lock_file(AT_FDCWD, path, LOCK_WAIT_MS, err);
+    if (fd < 0)
+        return err_set(err, fd, "another server uses %s", config->state_dir);
+    return fd;
+}
+
+/* ---- serving
+ * -------------------------------------------------------------------------------------------- */
+
+static void end_now(void *payload)
+{
+    loop_stop(payload);
+}
+
+static void on_signal(int signo, void *payload)
+{
+    struct wiring *w = payload;
+    if (signo == SIGHUP)
+        return;
+    log_info("ending; sessions run on");
+    api_quiesce(w->api);
+    loop_add_timer(w->loop, QUIESCE_MS, false, end_now, w->loop);
+}
+
+static void say_ready(const struct wiring *w, const struct config *config)
+{
+    cleanup_str struct str url = STR_INIT;
+    str_adds(&url, config->tls_cert ? "https://" : "http://");
+    url_add_host_port(&url, config->bind, api_port(w->api));
+    printf("steadystated: listening on %s\n", url.p);
+    fflush(stdout);
+}
+
+static int serve(const struct config *config, const struct compute_choice *choice,
+                 const char *server_id, struct keeper_process *keeper, bool probe, struct err *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    struct wiring w;
+    pid_t keeper_pid = keeper->pid;
+    (void)keeper_pid;
+    int rc = wiring_open(&w, config, choice, server_id, keeper, err);
+    if (rc == 0)
+        rc = loop_add_signals(w.loop, signals, ARRAY_LEN(signals), on_signal, &w, err);
+    if (rc == 0)
+        rc = confine_api(config, err);
+#ifdef STEADYSTATE_TEST_BUILD
+    if (rc == 0 && probe)
+        rc = probe_run(choice, keeper_pid, err);
+#endif
+    if (rc == 0 && !probe) {
+        say_ready(&w, config);
+        rc = loop_run(w.loop, err);
+    }
+    if (rc == 0 && w.keeper_lost)
+        rc = err_set(err, ERR_UNAVAILABLE, "the keeper is gone");
+    wiring_close(&w);
+    return rc;
+}
+
+static int start(struct config *config, bool probe, struct err *err)
+{
+    cleanup_free char *server_id = NULL;
+    struct compute_choice choice = {0};
+    struct keeper_process keeper = {.fd = -1};
+    int rc = config_prepare(config, err);
+    if (rc)
+        return rc;
+    cleanup_close int lock = lock_state(config, err);
+    if (lock < 0)
+        return lock;
+    rc = wiring_server_id(config, &server_id, err);
+    if (rc == 0)
+        rc = compute_choose(config, &choice, err);
+    if (rc == 0)
+        rc = keeper_process_start(config, &choice, server_id, &keeper, err);
+    if (rc == 0) {
+        rc = serve(config, &choice, server_id, &keeper, probe, err);
+        keeper_process_wait(&keeper);
+    }
+    compute_choice_release(&choice);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct err err = ERR_INIT;
+    cleanup_config struct config config;
+    config_init(&config);
+    int status = parse_options(argc, argv, &options);
+    if (status >= 0)
+        return status;
+    (void)signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    int rc = config_load(environ, options.config, &config, &err);
+    if (rc == 0 && options.check)
+        return print_config(&config);
+    if (rc == 0) {
+        log_setup("steadystated", config.log_level, config.log_format);
+        rc = start(&config, options.probe, &err);
+    }
+    if (rc == 0)
+        return 0;
+    fprintf(stderr, "steadystated: %s\n", err.msg);
+    return 1;
+}
