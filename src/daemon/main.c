@@ -157,6 +157,17 @@ static int serve(const struct config *config, const struct compute_choice *choic
     return rc;
 }
 
+/* Local sessions of another account lie below the state directory unless configured otherwise: they
+ * may pass through it, and see nothing of it (every file of ours is 0600). */
+static int open_way(const struct config *config, const struct compute_choice *choice,
+                    struct err *err)
+{
+    if (!choice->local || geteuid() != 0 ||
+        !str_starts_with(config->session_root, config->state_dir))
+        return 0;
+    return chmod(config->state_dir, 0711) == 0 ? 0 : err_errno(err, "%s", config->state_dir);
+}
+
 static int start(struct config *config, bool probe, struct err *err)
 {
     cleanup_free char *server_id = NULL;
@@ -171,6 +182,8 @@ static int start(struct config *config, bool probe, struct err *err)
     rc = wiring_server_id(config, &server_id, err);
     if (rc == 0)
         rc = compute_choose(config, &choice, err);
+    if (rc == 0)
+        rc = open_way(config, &choice, err);
     if (rc == 0)
         rc = keeper_process_start(config, &choice, server_id, &keeper, err);
     if (rc == 0) {

@@ -16,11 +16,17 @@
 
 int files_open_root(const struct local *l, struct err *err)
 {
-    int rc = path_make_dirs(l->root, l->as_root ? 0711 : 0700, err);
+    struct stat st;
+    int rc = path_make_dirs(l->root, 0700, err);
     if (rc)
         return rc;
-    int fd = open(l->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 ? fd : err_errno(err, "open %s", l->root);
+    cleanup_close int fd = open(l->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return err_errno(err, "open %s", l->root);
+    /* The account passes through to its own sessions and lists nothing. */
+    if (l->as_root && st.st_uid == 0 && (st.st_mode & 0777) == 0700 && fchmod(fd, 0711) != 0)
+        return err_errno(err, "chmod %s", l->root);
+    return steal_fd(&fd);
 }
 
 /* sshd takes keys only from below directories that nobody else can write (StrictModes). */
