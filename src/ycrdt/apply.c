@@ -224,6 +224,10 @@ static void delete_stretch(struct ycrdt *d, uint32_t client, uint32_t clock, uin
     struct ipos at = idx_find(ix, clock);
     uint32_t h = idx_at(ix, at);
     struct item *it = item_at(d, h);
+    if (it->clock < clock && end == it->clock + it->len && item_delete_tail(d, h, end - clock))
+        return;
+    if (it->clock == clock && end < clock + it->len && item_delete_head(d, h, end - clock))
+        return;
     if (!it->deleted && it->clock < clock) {
         h = item_split(d, h, clock - it->clock);
         txn_split(d, item_at(d, h));
@@ -301,15 +305,34 @@ static bool apply_checked(struct ycrdt *d, struct update *u)
     return retry;
 }
 
+/* An update with one struct at the most, as typing makes them, whose cause is there. */
+static bool apply_single(struct ycrdt *d, struct update *u)
+{
+    uint64_t cause;
+    if (d->pending.len || d->pending_deleted.len || u->nsect > 1)
+        return false;
+    if (u->nsect == 1 && u->sect[0].left > 0) {
+        const struct rec *rec = &u->first;
+        uint32_t state = client_state(d, rec->client);
+        if (u->sect[0].left > 1 || rec->kind == K_SKIP || rec->clock > state ||
+            rec_missing(d, rec, &cause))
+            return false;
+        if (rec->clock + rec->len <= state)
+            rec_known(d, rec);
+        else if (rec->clock < state || !rec_extend(d, rec))
+            rec_integrate(d, rec, state - rec->clock);
+    }
+    if (u->deleted.len)
+        apply_all_deletions(d, &u->deleted);
+    return true;
+}
+
 static int check_room(const struct ycrdt *d, const struct update *u, size_t n, struct err *err)
 {
     if (d->nclients + u->nsect > YCRDT_MAX_CLIENTS)
         return err_set(err, ERR_LIMIT, "document would have more than %zu clients",
                        YCRDT_MAX_CLIENTS);
-    size_t content = n + d->pending.len;
-    for (uint32_t c = 0; c < d->nclients; c++)
-        content += d->clients[c].pool_len;
-    if (content > YCRDT_MAX_TEXT)
+    if (n + d->pending.len + d->content > YCRDT_MAX_TEXT)
         return err_set(err, ERR_LIMIT, "document would hold more than %zu bytes", YCRDT_MAX_TEXT);
     return 0;
 }
@@ -347,7 +370,7 @@ int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
     if (own)
         txn_begin(d);
     d->cur_item = 0;
-    bool retry = apply_checked(d, &u);
+    bool retry = !apply_single(d, &u) && apply_checked(d, &u);
     if (u.deleted.cap <= KEEP_RANGES) {
         d->arriving = u.deleted;
         u.deleted = (struct ranges){NULL, 0, 0};

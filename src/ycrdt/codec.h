@@ -23,18 +23,30 @@ static inline size_t rd_left(const struct rd *r)
     return (size_t)(r->end - r->p);
 }
 
+bool rd_var_long(struct rd *r, uint64_t *out);
+
+/* Up to three bytes in line: most numbers are clocks of that size or less. */
 static inline bool rd_var(struct rd *r, uint64_t *out)
 {
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 7 * VAR_MAX && r->p < r->end; shift += 7) {
-        uint8_t b = *r->p++;
-        v |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80) {
-            *out = v;
-            return v <= VAR_LIMIT;
-        }
+    const uint8_t *p = r->p;
+    if (r->end - p < 3)
+        return rd_var_long(r, out);
+    if (p[0] < 0x80) {
+        *out = p[0];
+        r->p = p + 1;
+        return true;
     }
-    return false;
+    if (p[1] < 0x80) {
+        *out = (p[0] & 0x7fu) | (uint32_t)p[1] << 7;
+        r->p = p + 2;
+        return true;
+    }
+    if (p[2] < 0x80) {
+        *out = (p[0] & 0x7fu) | (p[1] & 0x7fu) << 7 | (uint32_t)p[2] << 14;
+        r->p = p + 3;
+        return true;
+    }
+    return rd_var_long(r, out);
 }
 
 /* A length in front of that many bytes, which are left in place. */

@@ -32,15 +32,31 @@ static int compare(const void *a, const void *b)
     return 0;
 }
 
+#define FEW 16
+
+static void sort(struct range *v, size_t n)
+{
+    size_t sorted = 1;
+    while (sorted < n && compare(&v[sorted - 1], &v[sorted]) <= 0)
+        sorted++;
+    if (n > FEW && sorted < n) {
+        qsort(v, n, sizeof *v, compare);
+        return;
+    }
+    for (; sorted < n; sorted++) {
+        struct range x = v[sorted];
+        size_t i = sorted;
+        for (; i > 0 && compare(&x, &v[i - 1]) < 0; i--)
+            v[i] = v[i - 1];
+        v[i] = x;
+    }
+}
+
 void ranges_normalize(struct ranges *r)
 {
     if (r->len < 2)
         return;
-    bool sorted = true;
-    for (size_t i = 1; i < r->len && sorted; i++)
-        sorted = compare(&r->v[i - 1], &r->v[i]) <= 0;
-    if (!sorted)
-        qsort(r->v, r->len, sizeof *r->v, compare);
+    sort(r->v, r->len);
     size_t n = 1;
     for (size_t i = 1; i < r->len; i++) {
         struct range *last = &r->v[n - 1];

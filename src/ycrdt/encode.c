@@ -76,7 +76,7 @@ static void write_content(const struct ycrdt *d, const struct item *it, uint32_t
 void item_write(const struct ycrdt *d, uint32_t h, uint32_t offset, struct str *out)
 {
     const struct item *it = item_at(d, h);
-    uint8_t *begin = (uint8_t *)str_reserve(out, 1 + 5 * VAR_MAX);
+    uint8_t *begin = (uint8_t *)str_reserve(out, 1 + 5 * VAR_MAX + it->bytes);
     uint8_t *p = begin + 1;
     if (it->kind == K_GC) {
         *begin = K_GC;
@@ -98,6 +98,20 @@ void item_write(const struct ycrdt *d, uint32_t h, uint32_t offset, struct str *
     if (d->lists[it->list].key)
         info |= INFO_SUB;
     *begin = info;
+    if (info & (INFO_LEFT | INFO_RIGHT)) {
+        if (it->kind == K_DELETED) {
+            p = wr_var(p, it->len - offset);
+            str_grew(out, (size_t)(p - begin));
+            return;
+        }
+        if (it->kind == K_STRING && it->bytes == it->len) {
+            uint32_t n = it->bytes - offset;
+            p = wr_var(p, n);
+            memcpy(p, item_content(d, it) + offset, n);
+            str_grew(out, (size_t)(p + n - begin));
+            return;
+        }
+    }
     str_grew(out, (size_t)(p - begin));
     if (!(info & (INFO_LEFT | INFO_RIGHT)))
         write_parent(d, it, out);
@@ -111,9 +125,8 @@ void structs_write(struct ycrdt *d, uint32_t client, uint32_t clock, struct str 
     uint32_t count = c->idx.blk[at.b]->n - at.i;
     for (uint32_t b = at.b + 1; b < c->idx.nblk; b++)
         count += c->idx.blk[b]->n;
-    str_add_var(out, count);
-    str_add_var(out, c->id);
-    str_add_var(out, clock);
+    uint8_t *p = (uint8_t *)str_reserve(out, 3 * VAR_MAX);
+    str_grew(out, (size_t)(wr_var(wr_var(wr_var(p, count), c->id), clock) - p));
     uint32_t h = idx_at(&c->idx, at);
     item_write(d, h, clock - item_at(d, h)->clock, out);
     while (idx_next(&c->idx, &at))

@@ -105,8 +105,8 @@ static void add_content(struct ycrdt *d, struct item *it, const struct rec *rec,
         bool mid = false;
         uint32_t at = n == rec->len ? skip : (uint32_t)utf_offset(p, n, skip, &mid);
         if (mid) {
-            it->off = pool_add(c, UTF_REPLACEMENT, 3);
-            pool_add(c, p + at + 4, n - at - 4);
+            it->off = pool_add(d, c, UTF_REPLACEMENT, 3);
+            pool_add(d, c, p + at + 4, n - at - 4);
             it->bytes = n - at - 1;
             return;
         }
@@ -117,7 +117,7 @@ static void add_content(struct ycrdt *d, struct item *it, const struct rec *rec,
         p += at;
         n -= at;
     }
-    it->off = pool_add(c, p, n);
+    it->off = pool_add(d, c, p, n);
     it->bytes = n;
 }
 
@@ -281,4 +281,33 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
     else
         add_content(d, it, rec, skip);
     integrate(d, h, left, right);
+}
+
+bool rec_extend(struct ycrdt *d, const struct rec *rec)
+{
+    if (rec->kind != K_STRING || !(rec->info & INFO_LEFT) || rec->left_client != rec->client ||
+        rec->left_clock + 1 != rec->clock)
+        return false;
+    uint32_t client = client_find(d, rec->client);
+    struct client *c = &d->clients[client];
+    const struct blk *b = c->idx.blk[c->idx.nblk - 1];
+    uint32_t h = b->data[b->cap + b->n - 1];
+    struct item *it = item_at(d, h);
+    if (it->kind != K_STRING || it->off + it->bytes != c->pool_len || d->lists[it->list].key)
+        return false;
+    const struct item *right = it->right ? item_at(d, it->right) : NULL;
+    struct id next = right ? (struct id){right->client, right->clock} : (struct id){NO_CLIENT, 0};
+    bool same_right = rec->info & INFO_RIGHT
+                          ? right && rec->right_client == d->clients[right->client].id &&
+                                rec->right_clock == right->clock
+                          : !right;
+    if (!same_right || !id_eq(it->right_origin, next))
+        return false;
+    txn_touch(d, client);
+    pool_add(d, c, (const char *)rec->content, rec->content_len);
+    it->bytes += rec->content_len;
+    it->len += rec->len;
+    c->state += rec->len;
+    pos_resized(d, h, rec->len, rec->content_len);
+    return true;
 }

@@ -182,6 +182,7 @@ struct ycrdt {
     uint32_t nitems; /* handles given out so far, 0 included */
     uint32_t free_item;
     size_t structs;
+    size_t content; /* bytes in all pools */
 
     struct client *clients; /* [0] is the document's own */
     uint32_t nclients;
@@ -275,7 +276,7 @@ uint32_t *clients_sorted(const struct ycrdt *d, size_t *n);
 uint32_t type_new(struct ycrdt *d, uint32_t item, uint8_t ref, const char *name, uint32_t len);
 uint32_t type_root(struct ycrdt *d, const char *name, uint32_t len);
 uint32_t list_keyed(struct ycrdt *d, uint32_t type, const char *key, uint32_t len);
-uint32_t pool_add(struct client *c, const char *p, size_t n);
+uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n);
 void pool_compact(struct ycrdt *d, uint32_t client);
 struct ipos item_pos(struct ycrdt *d, uint32_t client, uint32_t clock);
 static inline uint32_t item_find(struct ycrdt *d, struct id id)
@@ -289,6 +290,11 @@ uint32_t item_split(struct ycrdt *d, uint32_t h, uint32_t diff);
 /* Joins r to l if they are neighbours in list and clock and alike. */
 bool item_try_merge(struct ycrdt *d, uint32_t l, uint32_t r);
 void item_delete(struct ycrdt *d, uint32_t h);
+/* Deletes the last (first) units of a text, fewer than it has, by moving the border to the
+ * tombstone beside it, which is what splitting and joining would come to. False: nothing was done.
+ */
+bool item_delete_tail(struct ycrdt *d, uint32_t h, uint32_t units);
+bool item_delete_head(struct ycrdt *d, uint32_t h, uint32_t units);
 /* Puts the item behind left (0: at the start) and accounts for it. */
 void item_link(struct ycrdt *d, uint32_t h, uint32_t left);
 void item_add_to_index(struct ycrdt *d, uint32_t h);
@@ -298,6 +304,9 @@ struct rec;
 void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t offset);
 /* The struct is in the document already. */
 void rec_known(struct ycrdt *d, const struct rec *rec);
+/* The struct goes on where the last one of its client, a text, ends, and becomes part of that. For
+ * single structs: among several another could come between them. False: nothing was done. */
+bool rec_extend(struct ycrdt *d, const struct rec *rec);
 bool rec_missing(struct ycrdt *d, const struct rec *rec, uint64_t *client);
 
 /* txn.c */
@@ -375,6 +384,7 @@ struct update {
     struct sect *sect;
     size_t nsect;
     struct sect few[2];
+    struct rec first; /* the first struct of the last section that has any */
     struct ranges deleted;
 };
 /* u->deleted keeps the room it has; set it to zero for a fresh one. */

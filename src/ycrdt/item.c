@@ -51,7 +51,7 @@ static void split_pair(struct ycrdt *d, struct item *l, struct item *r, uint32_t
     str_adds(&text, UTF_REPLACEMENT UTF_REPLACEMENT);
     str_add(&text, c->pool + l->off + at + 4, rest);
     c->pool_live -= l->bytes;
-    l->off = pool_add(c, text.p, text.len);
+    l->off = pool_add(d, c, text.p, text.len);
     l->bytes = at + 3;
     r->off = l->off + l->bytes;
     r->bytes = rest + 3;
@@ -123,7 +123,7 @@ static void merge_content(struct ycrdt *d, struct item *l, const struct item *r)
         str_add(&both, c->pool + l->off, l->bytes);
         str_add(&both, c->pool + r->off, r->bytes);
         c->pool_live -= l->bytes + r->bytes;
-        l->off = pool_add(c, both.p, both.len);
+        l->off = pool_add(d, c, both.p, both.len);
     }
     l->bytes += r->bytes;
 }
@@ -225,4 +225,75 @@ void item_delete(struct ycrdt *d, uint32_t h)
                 delete_child(d, d->lists[l].end, &todo, &n, &cap);
     }
     free(todo);
+}
+
+/* --- moving the border between text and a tombstone
+ * ------------------------------------------------ */
+
+/* Bytes of the first `units` units of a text, or UINT32_MAX within a surrogate pair. */
+static uint32_t text_prefix(const struct ycrdt *d, const struct item *it, uint32_t units)
+{
+    bool mid = false;
+    if (it->bytes == it->len)
+        return units;
+    size_t at = utf_offset(item_content(d, it), it->bytes, units, &mid);
+    return mid ? UINT32_MAX : (uint32_t)at;
+}
+
+/* r goes on where l ends, and they would join if they were alike. */
+static bool continues(const struct item *l, const struct item *r)
+{
+    return l->client == r->client && l->clock + l->len == r->clock &&
+           id_eq(r->origin, item_last_id(l)) && id_eq(l->right_origin, r->right_origin);
+}
+
+static void rekey(struct ycrdt *d, struct item *it, uint32_t clock)
+{
+    idx_rekey(&d->clients[it->client].idx, item_pos(d, it->client, it->clock), clock);
+    it->clock = clock;
+    it->origin.clock = clock - 1;
+}
+
+static void shrink(struct ycrdt *d, uint32_t h, uint32_t clock, uint32_t units, uint32_t bytes)
+{
+    struct item *it = item_at(d, h);
+    struct client *c = &d->clients[it->client];
+    it->len -= units;
+    it->bytes -= bytes;
+    c->pool_live -= bytes;
+    pos_resized(d, h, -(int64_t)units, -(int64_t)bytes);
+    ranges_add(&d->deleted, c->id, clock, units);
+    txn_touch(d, it->client);
+}
+
+bool item_delete_tail(struct ycrdt *d, uint32_t h, uint32_t units)
+{
+    struct item *it = item_at(d, h);
+    if (it->kind != K_STRING || it->deleted || !it->right || d->lists[it->list].key)
+        return false;
+    struct item *t = item_at(d, it->right);
+    uint32_t keep = text_prefix(d, it, it->len - units);
+    if (t->kind != K_DELETED || keep == UINT32_MAX || !continues(it, t))
+        return false;
+    rekey(d, t, t->clock - units);
+    t->len += units;
+    shrink(d, h, t->clock, units, it->bytes - keep);
+    return true;
+}
+
+bool item_delete_head(struct ycrdt *d, uint32_t h, uint32_t units)
+{
+    struct item *it = item_at(d, h);
+    if (it->kind != K_STRING || it->deleted || !it->left || d->lists[it->list].key)
+        return false;
+    struct item *t = item_at(d, it->left);
+    uint32_t cut = text_prefix(d, it, units);
+    if (t->kind != K_DELETED || cut == UINT32_MAX || !continues(t, it))
+        return false;
+    t->len += units;
+    it->off += cut;
+    uint32_t clock = it->clock;
+    rekey(d, it, clock + units);
+    shrink(d, h, clock, units, cut);
+    return true;
 }

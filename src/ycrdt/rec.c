@@ -30,7 +30,7 @@ static bool rd_json(struct rd *r, enum rec_mode mode)
     return rd_text(r, mode, &p, &n) && (!checked(mode) || json_valid(p, n));
 }
 
-static bool rd_id(struct rd *r, uint64_t *client, uint32_t *clock)
+static inline bool rd_id(struct rd *r, uint64_t *client, uint32_t *clock)
 {
     uint64_t c;
     if (!rd_var(r, client) || !rd_var(r, &c) || c > YCRDT_MAX_CLOCK)
@@ -66,6 +66,17 @@ static bool rd_list(struct rd *r, enum rec_mode mode, struct rec *rec, uint64_t 
     return true;
 }
 
+/* Units of a short text if it is ASCII, else 0. */
+static inline uint64_t short_ascii(const uint8_t *p, uint64_t n)
+{
+    uint8_t any = 0;
+    if (n > 12)
+        return 0;
+    for (uint64_t i = 0; i < n; i++)
+        any |= p[i];
+    return any < 0x80 ? n : 0;
+}
+
 static bool rd_string(struct rd *r, enum rec_mode mode, struct rec *rec, uint64_t *len)
 {
     const uint8_t *p;
@@ -74,6 +85,9 @@ static bool rd_string(struct rd *r, enum rec_mode mode, struct rec *rec, uint64_
         return false;
     rec->content = p;
     rec->content_len = (uint32_t)n;
+    *len = short_ascii(p, n);
+    if (*len)
+        return true;
     if (mode == REC_CHECK)
         *len = utf_units((const char *)p, n);
     else if (mode == REC_TRUST)

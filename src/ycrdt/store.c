@@ -109,8 +109,9 @@ struct ipos item_pos(struct ycrdt *d, uint32_t client, uint32_t clock)
 /* --- pools
  * ---------------------------------------------------------------------------------------- */
 
-uint32_t pool_add(struct client *c, const char *p, size_t n)
+uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n)
 {
+    d->content += n;
     if (c->pool_cap - c->pool_len < n) {
         size_t need = c->pool_len + n;
         size_t cap = need < 65536 ? need * 2 : need + need / 8;
@@ -145,8 +146,9 @@ void pool_compact(struct ycrdt *d, uint32_t client)
     for (; more; more = idx_next(&c->idx, &at)) {
         struct item *it = item_at(d, idx_at(&c->idx, at));
         if (it->bytes)
-            it->off = pool_add(&fresh, c->pool + it->off, it->bytes);
+            it->off = pool_add(d, &fresh, c->pool + it->off, it->bytes);
     }
+    d->content -= c->pool_len;
     free(c->pool);
     *c = fresh;
 }

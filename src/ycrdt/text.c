@@ -59,10 +59,10 @@ static bool extend(struct ycrdt *d, uint32_t left, struct id right_origin, const
         cleanup_str struct str text = STR_INIT;
         str_add(&text, c->pool + l->off, l->bytes);
         c->pool_live -= l->bytes;
-        l->off = pool_add(c, text.p, text.len);
+        l->off = pool_add(d, c, text.p, text.len);
     }
     txn_touch(d, 0);
-    pool_add(c, p, n);
+    pool_add(d, c, p, n);
     l->bytes += (uint32_t)n;
     l->len += units;
     c->state += units;
@@ -100,7 +100,7 @@ static void insert_at(struct ycrdt *d, uint32_t list, struct place at, const cha
                         .origin = {NO_CLIENT, 0},
                         .right_origin = right_origin,
                         .list = list,
-                        .off = pool_add(&d->clients[0], p, n),
+                        .off = pool_add(d, &d->clients[0], p, n),
                         .bytes = (uint32_t)n};
     if (left)
         it->origin = item_last_id(item_at(d, left));
@@ -133,6 +133,8 @@ static void delete_at(struct ycrdt *d, uint32_t list, struct place at, uint32_t 
     uint32_t h;
     if (!at.item)
         d->cur_item = 0; /* it may stand behind what goes away */
+    if (at.item && at.off + len == item_at(d, at.item)->len && item_delete_tail(d, at.item, len))
+        return;
     if (at.item && at.off < item_at(d, at.item)->len)
         h = item_split(d, at.item, at.off);
     else
@@ -141,6 +143,8 @@ static void delete_at(struct ycrdt *d, uint32_t list, struct place at, uint32_t 
         struct item *it = item_at(d, h);
         if (item_visible(it)) {
             if (it->len > len) {
+                if (item_delete_head(d, h, len))
+                    return;
                 item_split(d, h, len);
                 it = item_at(d, h);
             }
@@ -180,7 +184,7 @@ static int find_place(struct ycrdt *d, unsigned text, size_t pos, enum metric m,
 static int check_text(const struct ycrdt *d, const char *p, size_t n, uint32_t *units,
                       struct err *err)
 {
-    if (n > YCRDT_MAX_UPDATE || d->clients[0].pool_len > YCRDT_MAX_TEXT - n)
+    if (n > YCRDT_MAX_UPDATE || d->content + n > YCRDT_MAX_TEXT)
         return err_set(err, ERR_LIMIT, "text is longer than a document can hold");
     size_t count = d->flags & YCRDT_RAW ? n : utf_units(p, n);
     if (count == SIZE_MAX)
@@ -191,9 +195,52 @@ static int check_text(const struct ycrdt *d, const char *p, size_t n, uint32_t *
     return 0;
 }
 
+#define SHORT 16 /* bytes */
+
+/* Typing on at the end of the item that the last edit left the cursor on: most edits are that. */
+static bool type_on(struct ycrdt *d, unsigned text, size_t pos, enum metric m, const char *p,
+                    size_t n)
+{
+    if (d->cur_list != text || !d->cur_item || n == 0 || n > SHORT)
+        return false;
+    struct item *it = item_at(d, d->cur_item);
+    struct client *c = &d->clients[0];
+    if (it->client != 0 || it->kind != K_STRING || it->clock + it->len != c->state ||
+        it->off + it->bytes != c->pool_len || c->pool_cap - c->pool_len < n ||
+        pos != (m == UNITS ? d->cur_units + it->len : d->cur_bytes + it->bytes))
+        return false;
+    if (it->right) {
+        const struct item *r = item_at(d, it->right);
+        if (r->deleted || r->kind == K_FORMAT || r->client != it->right_origin.client ||
+            r->clock != it->right_origin.clock)
+            return false;
+    } else if (it->right_origin.client != NO_CLIENT) {
+        return false;
+    }
+    unsigned char any = 0;
+    for (size_t i = 0; i < n; i++)
+        any |= (unsigned char)p[i];
+    if (any >= 0x80 && !(d->flags & YCRDT_RAW))
+        return false;
+    txn_touch(d, 0);
+    pool_add(d, c, p, n);
+    it->bytes += (uint32_t)n;
+    it->len += (uint32_t)n;
+    c->state += (uint32_t)n;
+    pos_resized(d, d->cur_item, (int64_t)n, (int64_t)n);
+    return true;
+}
+
 static int insert(struct ycrdt *d, unsigned text, size_t pos, enum metric m, const char *p,
                   size_t n, struct err *err)
 {
+    bool own = !d->in_txn;
+    if (d->clients[0].state < YCRDT_MAX_CLOCK - SHORT && d->content < YCRDT_MAX_TEXT - SHORT &&
+        type_on(d, text, pos, m, p, n)) {
+        if (own)
+            txn_commit(d, NULL);
+        return 0;
+    }
     struct place at;
     uint32_t units = 0;
     int r = check_text(d, p, n, &units, err);
@@ -201,7 +248,6 @@ static int insert(struct ycrdt *d, unsigned text, size_t pos, enum metric m, con
         r = find_place(d, text, pos, m, &at, err);
     if (r != 0 || n == 0)
         return r;
-    bool own = !d->in_txn;
     if (own)
         txn_begin(d);
     insert_at(d, text, at, p, n, units);

@@ -11,7 +11,8 @@ static int bad(struct err *err, int code)
     return err_set(err, ERR_INVALID, "malformed update");
 }
 
-static int read_section(struct rd *r, enum rec_mode mode, struct sect *s, struct err *err)
+static int read_section(struct rd *r, enum rec_mode mode, struct sect *s, struct rec *first,
+                        struct err *err)
 {
     uint64_t count, clock;
     if (!rd_var(r, &count) || !rd_var(r, &s->client) || !rd_var(r, &clock) || count > rd_left(r))
@@ -25,11 +26,11 @@ static int read_section(struct rd *r, enum rec_mode mode, struct sect *s, struct
     s->last_clock = s->clock;
     s->gone = false;
     for (uint64_t i = 0; i < count; i++) {
-        struct rec rec;
-        int code = rec_read(r, mode, s->client, clock, &rec);
+        struct rec later, *rec = i == 0 ? first : &later;
+        int code = rec_read(r, mode, s->client, clock, rec);
         if (code != 0)
             return bad(err, code);
-        clock += rec.len;
+        clock += rec->len;
     }
     s->at.end = r->p;
     return 0;
@@ -59,7 +60,7 @@ int update_parse(struct update *u, const void *p, size_t n, enum rec_mode mode, 
     int code = 0;
     bool sorted = true;
     for (uint64_t i = 0; i < sections && code == 0; i++) {
-        code = read_section(&r, mode, &u->sect[i], err);
+        code = read_section(&r, mode, &u->sect[i], &u->first, err);
         if (i > 0 && u->sect[i].client >= u->sect[i - 1].client)
             sorted = false;
         u->nsect++;

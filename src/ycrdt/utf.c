@@ -66,8 +66,16 @@ size_t utf_units(const char *p, size_t n)
 
 size_t utf_count(const char *p, size_t n)
 {
-    size_t units = 0;
-    for (size_t i = 0; i < n; i++) {
+    const uint64_t low = UINT64_C(0x0101010101010101);
+    size_t units = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t w;
+        memcpy(&w, p + i, 8);
+        uint64_t cont = (w >> 7) & ~(w >> 6) & low;
+        uint64_t four = (w >> 7) & (w >> 6) & (w >> 5) & (w >> 4) & low;
+        units += 8 - (size_t)(cont * low >> 56) + (size_t)(four * low >> 56);
+    }
+    for (; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
         units += ((c & 0xc0) != 0x80) + (c >= 0xf0);
     }

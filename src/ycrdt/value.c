@@ -4,6 +4,20 @@
 
 #include "ycrdt/internal.h"
 
+bool rd_var_long(struct rd *r, uint64_t *out)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 7 * VAR_MAX && r->p < r->end; shift += 7) {
+        uint8_t b = *r->p++;
+        v |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80) {
+            *out = v;
+            return v <= VAR_LIMIT;
+        }
+    }
+    return false;
+}
+
 /* --- lib0 "any"
  * ----------------------------------------------------------------------------------- */
 
