@@ -42,9 +42,22 @@ int secrets_from_json(struct secrets *s, struct json_object *obj, struct err *er
         rc = json_opt_str(obj, "deploy_key", SECRET_KEY_MAX, &key, err);
     if (rc == 0)
         rc = json_opt_str(obj, "known_hosts", SECRET_KNOWN_HOSTS_MAX, &known, err);
-    if (rc == 0) {
-        secrets_wipe(s);
-        *s = (struct secrets){copy(host), copy(username), copy(secret), copy(key), copy(known)};
+    /* A server that has just come back may not have the token at hand yet: what is absent stays. */
+    if (rc == 0 && token) {
+        free_secret(s->host);
+        free_secret(s->username);
+        free_secret(s->token);
+        s->host = copy(host);
+        s->username = copy(username);
+        s->token = copy(secret);
+    }
+    if (rc == 0 && key) {
+        free_secret(s->deploy_key);
+        s->deploy_key = copy(key);
+    }
+    if (rc == 0 && known) {
+        free_secret(s->known_hosts);
+        s->known_hosts = copy(known);
     }
     wipe_text(secret);
     wipe_text(key);

@@ -149,20 +149,30 @@ static char *path_at_forge(const char *repo_url, const struct directory_forge *f
     return path;
 }
 
-static int add_collaborators(struct question *q, const struct directory_forge *f)
+/* The creator's own token, when the repository lies at the forge of the creator's login: for the
+ * list of collaborators, and for the session's clone and publish. */
+static int find_token(struct question *q, const struct directory_forge *f, const char *path,
+                      struct str *token)
 {
     struct directory *d = q->directory;
-    cleanup_free char *path = path_at_forge(q->repo_url, f);
     if (!path || !d->options.vault || !q->creator_provider)
-        return 0;
-    cleanup_str_secret struct str token = STR_INIT;
+        return ERR_NOT_FOUND;
     int rc = vault_access(d->options.vault, q->creator_provider, q->subject,
-                          clock_now(d->options.clock), &token, &q->err);
-    if (rc)
-        return rc;
-    const struct forge forge = {f->kind, f->url, f->api_url, token.p};
+                          clock_now(d->options.clock), token, &q->err);
+    cleanup_repo_url struct repo_url repo = {0};
+    if (rc == 0 && repo_url_parse(q->repo_url, strlen(q->repo_url), &repo, NULL) == 0 &&
+        (repo.kind == REPO_HTTPS || repo.kind == REPO_HTTP))
+        q->people.token = session_token_new(
+            repo.host, f->kind == FORGE_GITHUB ? "x-access-token" : "oauth2", token->p);
+    return rc;
+}
+
+static int add_collaborators(struct question *q, const struct directory_forge *f, const char *path,
+                             const char *token)
+{
+    const struct forge forge = {f->kind, f->url, f->api_url, token};
     cleanup_forge_people struct forge_people found = {0};
-    rc = forge_collaborators(&forge, path, &found, &q->err);
+    int rc = forge_collaborators(&forge, path, &found, &q->err);
     /* A creator without push permission may not know who has it, and so invites by name. */
     if (rc == ERR_DENIED) {
         err_clear(&q->err);
@@ -171,6 +181,26 @@ static int add_collaborators(struct question *q, const struct directory_forge *f
     for (size_t i = 0; rc == 0 && i < found.len; i++)
         rc = add_person(q, f->provider, found.v[i].login, found.v[i].subject, "collaborator");
     return rc;
+}
+
+/* Somebody who logged in at a forge. */
+static int add_forge_people(struct question *q, const struct directory_forge *f)
+{
+    cleanup_free char *path = path_at_forge(q->repo_url, f);
+    cleanup_str_secret struct str token = STR_INIT;
+    int rc = find_token(q, f, path, &token);
+    /* No token is kept (another server's database, an old login): public repositories still work.
+     */
+    bool have = rc == 0;
+    if (rc == ERR_NOT_FOUND) {
+        err_clear(&q->err);
+        rc = 0;
+    }
+    if (rc)
+        return rc;
+    if (q->allowed_given)
+        return add_allowed(q);
+    return have ? add_collaborators(q, f, path, token.p) : 0;
 }
 
 struct each_user {
@@ -203,10 +233,10 @@ static void run(void *payload)
     struct question *q = payload;
     const struct directory_forge *f = forge_of(q->directory, q->provider);
     q->code = add_person(q, q->provider, q->login, q->subject, "creator");
-    if (q->code == 0 && q->allowed_given)
+    if (q->code == 0 && f)
+        q->code = add_forge_people(q, f);
+    else if (q->code == 0 && q->allowed_given)
         q->code = add_allowed(q);
-    else if (q->code == 0 && f)
-        q->code = add_collaborators(q, f);
     else if (q->code == 0)
         q->code = add_users(q, "team");
     if (q->code == 0 && q->is_public)

@@ -18,7 +18,26 @@ void session_people_release(struct session_people *p)
     for (size_t i = 0; i < p->len; i++)
         person_release(&p->v[i]);
     free(p->v);
+    session_token_free(p->token);
     *p = (struct session_people){0};
+}
+
+void session_token_free(struct json_object *token)
+{
+    const char *secret = NULL;
+    /* json-c frees without wiping; the string is its own memory. */
+    if (token && json_opt_str(token, "secret", 65536, &secret, NULL) == 0 && secret)
+        mem_wipe((char *)(uintptr_t)secret, strlen(secret));
+    json_object_put(token);
+}
+
+struct json_object *session_token_new(const char *host, const char *username, const char *secret)
+{
+    struct json_object *token = json_object_new_object();
+    json_add_str(token, "host", host);
+    json_add_str(token, "username", username);
+    json_add_str(token, "secret", secret);
+    return token;
 }
 
 struct session_person *session_people_add(struct session_people *p, const char *provider,

@@ -43,6 +43,7 @@ struct session {
     int64_t retry_at_ms; /* not before, monotonic */
     int64_t people_at;   /* when they were last found */
     int64_t saved_activity;
+    struct json_object *token; /* the creator's, for the repository; in memory only; NULL: none */
     struct str info; /* the SessionInfo as JSON, made when it is asked for; empty: not made */
 
     struct session *next_in_bucket;
@@ -148,6 +149,10 @@ char *session_access_text(const struct access *access);
 void lifecycle_provision(struct session *one);
 /* Running, but not as it should be. */
 void lifecycle_resume(struct session *one);
+/* Keeps what the directory gave; true: it is another one than before. */
+bool lifecycle_take_token(struct session *one, const struct session_people *people);
+/* Hands it to the agent of a running session. */
+void lifecycle_give_token(struct session *one);
 void lifecycle_fail(struct session *one, const char *reason, const char *message);
 /* Ends a session for good; message says why, "" when its owner asked. */
 void lifecycle_terminate(struct session *one, const char *message);

@@ -102,8 +102,38 @@ static void call_start(struct session *one, bool resume)
     struct json_object *args = json_object_new_object();
     json_add(args, "spec", session_spec_to_json(&one->spec, true));
     json_add_bool(args, "resume", resume);
+    /* A copy of its own: the arguments are written out and freed at another time. */
+    const char *host = NULL, *username = NULL, *secret = NULL;
+    if (one->token && json_get_str(one->token, "host", 65536, &host, NULL) == 0 &&
+        json_get_str(one->token, "username", 65536, &username, NULL) == 0 &&
+        json_get_str(one->token, "secret", 65536, &secret, NULL) == 0)
+        json_add(args, "token", session_token_new(host, username, secret));
     one->calling = true;
     pending_call(one->owner, one->row.id, "start", args, NULL, started, NULL);
+}
+
+bool lifecycle_take_token(struct session *one, const struct session_people *people)
+{
+    const char *old = NULL, *now = NULL;
+    if (!people->token)
+        return false;
+    if (one->token)
+        json_opt_str(one->token, "secret", 65536, &old, NULL);
+    json_opt_str(people->token, "secret", 65536, &now, NULL);
+    if (old && now && str_equal_secret(old, now))
+        return false;
+    const char *host = "", *username = "";
+    json_opt_str(people->token, "host", 65536, &host, NULL);
+    json_opt_str(people->token, "username", 65536, &username, NULL);
+    session_token_free(one->token);
+    one->token = session_token_new(host, username, now ? now : "");
+    return true;
+}
+
+void lifecycle_give_token(struct session *one)
+{
+    if (one->state == SESSION_RUNNING && !one->calling)
+        call_start(one, true);
 }
 
 static void provision_found(struct sessions *s, struct session *one, int code,
@@ -122,6 +152,7 @@ static void provision_found(struct sessions *s, struct session *one, int code,
     }
     access_set_people(&one->access, people);
     access_fill_users(&one->access, &one->spec);
+    lifecycle_take_token(one, people);
     one->people_at = clock_now(s->clock);
     session_save(one);
     call_start(one, false);

@@ -49,6 +49,8 @@ static void found_again(struct sessions *s, struct session *one, int code,
         people_tell(one);
         session_save(one);
     }
+    if (one && code == 0 && lifecycle_take_token(one, people))
+        lifecycle_give_token(one);
     if (a->done)
         a->done(s, one, code, NULL, err, a->payload);
     free(a);

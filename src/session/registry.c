@@ -28,6 +28,7 @@ void session_discard(struct session *one)
     session_spec_release(&one->spec);
     access_release(&one->access);
     str_release(&one->info);
+    session_token_free(one->token);
     free(one);
 }
 

@@ -73,8 +73,14 @@ struct session_people {
     struct session_person *v;
     size_t len;
     size_t cap;
+    /* {"host","username","secret"}: the creator's own token for the repository, owned; NULL: none.
+     * A secret that is never written down. */
+    struct json_object *token;
 };
 void session_people_release(struct session_people *p);
+struct json_object *session_token_new(const char *host, const char *username, const char *secret);
+/* Wiped. */
+void session_token_free(struct json_object *token);
 /* Copies the strings; the pointer is valid until the next call. */
 struct session_person *session_people_add(struct session_people *p, const char *provider,
                                           const char *login, const char *subject, const char *rule);
