@@ -260,9 +260,8 @@ static void test_create_body(void **state)
         "\"MemorySwap\":1024",
         "\"NanoCpus\":1500000000",
         "\"PidsLimit\":9",
-        "\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":10,\"Hard\":10},{\"Name\":\"nproc\",\"Soft\":"
-        "11,"
-        "\"Hard\":11}]",
+        "\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":10,\"Hard\":10},",
+        "{\"Name\":\"nproc\",\"Soft\":11,\"Hard\":11}]",
         "\"CapDrop\":[\"ALL\"]",
         "\"CapAdd\":[\"CHOWN\"]",
         "\"SecurityOpt\":[\"no-new-privileges\",\"seccomp=\\/p.json\"]",
