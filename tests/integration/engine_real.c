@@ -463,6 +463,95 @@ static void test_exec_not_found(void **state)
     assert_true(status == 126 || status == 127);
 }
 
+/* --- a slow way to the engine --------------------------------------------------------------- */
+
+/* Hands one request on at once and its answer back never: what a client with a time limit sees of
+ * an engine that is too slow, or a part of the answer and then the end. */
+struct proxy {
+    char path[96];
+    int listener;
+    size_t answer_bytes; /* of the answer, 0: hold the connection until the client leaves */
+    pthread_t thread;
+};
+
+static void *proxy_run(void *payload)
+{
+    struct proxy *p = payload;
+    cleanup_close int client = accept(p->listener, NULL, NULL);
+    cleanup_close int engine = fd_unix_connect(t.socket, NULL);
+    char buf[8192];
+    ssize_t n = read(client, buf, sizeof buf);
+    if (n <= 0 || fd_write_full(engine, buf, (size_t)n, NULL) < 0)
+        return NULL;
+    if (p->answer_bytes) {
+        if (fd_read_full(engine, buf, p->answer_bytes, NULL) == 0)
+            (void)fd_write_full(client, buf, p->answer_bytes, NULL);
+        return NULL;
+    }
+    while (read(client, buf, sizeof buf) > 0)
+        continue;
+    /* The engine finds its client gone, too. */
+    return NULL;
+}
+
+static void proxy_start(struct proxy *p, size_t answer_bytes)
+{
+    snprintf(p->path, sizeof p->path, "/tmp/%s.sock", t.name);
+    unlink(p->path);
+    p->answer_bytes = answer_bytes;
+    p->listener = fd_unix_listen(p->path, 0600, 4, NULL);
+    assert_true(p->listener >= 0);
+    assert_int_equal(fd_set_nonblock(p->listener, false), 0);
+    assert_int_equal(pthread_create(&p->thread, NULL, proxy_run, p), 0);
+}
+
+static void proxy_stop(struct proxy *p)
+{
+    pthread_join(p->thread, NULL);
+    close(p->listener);
+    unlink(p->path);
+}
+
+static void test_slow_engine_starts_all_the_same(void **state)
+{
+    (void)state;
+    char id[ENGINE_ID_MAX + 1];
+    make_all(id);
+    struct proxy p;
+    struct engine slow;
+    proxy_start(&p, 0);
+    OK(engine_rest_new(&(struct engine_rest_options){.socket = p.path, .timeout_ms = 200}, &slow,
+                       &err));
+    FAILS(ERR_TIMEOUT, slow.ops->container_start(slow.self, t.name, &err));
+    engine_free(&slow);
+    proxy_stop(&p);
+    for (int i = 0;; i++) {
+        cleanup_engine_container struct engine_container c = {0};
+        OK(t.e.ops->container_inspect(t.e.self, t.name, &c, &err));
+        if (c.state == ENGINE_RUNNING)
+            break;
+        if (i == WAIT_MS / 50)
+            fail_msg("the container did not start");
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+    }
+    OK(t.e.ops->container_start(t.e.self, t.name, &err));
+}
+
+static void test_answer_that_is_cut_off(void **state)
+{
+    (void)state;
+    for (size_t bytes = 5; bytes < 200; bytes += 90) {
+        struct proxy p;
+        struct engine cut;
+        cleanup_engine_list struct engine_list list = {0};
+        proxy_start(&p, bytes);
+        OK(engine_rest_new(&(struct engine_rest_options){.socket = p.path}, &cut, &err));
+        FAILS(ERR_UNAVAILABLE, cut.ops->list(cut.self, ENGINE_CONTAINERS, "a=b", &list, &err));
+        engine_free(&cut);
+        proxy_stop(&p);
+    }
+}
+
 int main(void)
 {
     const char *url = getenv("STEADYSTATE_TEST_ENGINE");
@@ -482,6 +571,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_command, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exec_not_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_engine_starts_all_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer_that_is_cut_off, setup, teardown),
     };
     int failed = cmocka_run_group_tests_name("engine", tests, NULL, NULL);
     engine_free(&t.e);
