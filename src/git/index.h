@@ -81,6 +81,8 @@ bool index_stat_same(const struct index_entry *e, const struct stat *st);
 int index_write_tree(struct index *index, struct repo *repo, struct oid *out, struct err *err);
 /* Says that the entries are exactly those of `tree`, for index_format. */
 int index_set_tree(struct index *index, struct repo *repo, const struct oid *tree, struct err *err);
+/* The entry of that path changed: what is known of the trees above it is forgotten. */
+void index_forget_path(struct index *index, const char *path);
 /* Id of the whole tree if the file said so. */
 bool index_known_tree(const struct index *index, struct oid *out);
 

@@ -247,6 +247,22 @@ static int make_tree(struct maker *m, struct index_tree *known, struct span span
     return repo_write_tree(m->repo, list.v, list.len, &t->oid, m->err);
 }
 
+void index_forget_path(struct index *index, const char *path)
+{
+    struct index_tree *t = index->tree;
+    while (t) {
+        t->count = -1;
+        const char *slash = strchr(path, '/');
+        struct index_tree *next = NULL;
+        for (size_t i = 0; slash && i < t->len && !next; i++)
+            if (strlen(t->v[i]->name) == (size_t)(slash - path) &&
+                memcmp(t->v[i]->name, path, (size_t)(slash - path)) == 0)
+                next = t->v[i];
+        path = slash ? slash + 1 : path;
+        t = next;
+    }
+}
+
 bool index_known_tree(const struct index *index, struct oid *out)
 {
     if (!index->tree || index->tree->count < 0)

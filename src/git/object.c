@@ -125,6 +125,27 @@ int repo_read_tree(struct repo *repo, const struct oid *oid, struct tree_list *o
     return 0;
 }
 
+int repo_tree_find(struct repo *repo, const struct oid *tree, const char *path, uint32_t *mode,
+                   struct oid *out, struct err *err)
+{
+    cleanup(cleanup_git_tree) git_tree *root = NULL;
+    git_tree_entry *entry = NULL;
+    if (oid_equal(tree, &oid_empty_tree))
+        return ERR_NOT_FOUND;
+    int rc = git_tree_lookup(&root, repo->git, oid_git(tree));
+    if (rc < 0)
+        return repo_err(err, rc, "tree");
+    rc = git_tree_entry_bypath(&entry, root, path);
+    if (rc == GIT_ENOTFOUND)
+        return ERR_NOT_FOUND;
+    if (rc < 0)
+        return repo_err(err, rc, "%.200s", path);
+    *mode = git_tree_entry_filemode_raw(entry);
+    *out = oid_of_git(git_tree_entry_id(entry));
+    git_tree_entry_free(entry);
+    return 0;
+}
+
 int repo_write_tree(struct repo *repo, const struct tree_entry *v, size_t n, struct oid *out,
                     struct err *err)
 {

@@ -317,6 +317,32 @@ static int check_new_commits(struct claim_check *c, const struct oid *oid)
     return rc;
 }
 
+/* The branch's own tree, whatever the repository had before: objects of a remote that was fetched
+ * are known, too, and nobody has looked at their names. */
+static int check_branch_tree(struct claim_check *c, const struct pack_claim *claim,
+                             const struct oid *tree)
+{
+    cleanup_repo_commit struct repo_commit parent = {0};
+    cleanup_tree_changes struct tree_changes changes = TREE_CHANGES_INIT;
+    if (claim->free_ref || !claim->has_parent)
+        return repo_check_tree(c->both, tree, c->err);
+    int rc = repo_read_commit(c->both, &claim->parent, &parent, c->err);
+    if (rc == 0)
+        rc = repo_diff_trees(c->both, &parent.tree, tree, &changes, c->err);
+    for (size_t i = 0; rc == 0 && i < changes.len; i++) {
+        const char *path = changes.v[i].path;
+        const char *slash = strrchr(path, '/');
+        const char *name = slash ? slash + 1 : path;
+        if (changes.v[i].new_mode && (!safe_path(path, strlen(path)) ||
+                                      !safe_entry(name, strlen(name), changes.v[i].new_mode))) {
+            cleanup_str struct str shown = STR_INIT;
+            str_add_printable(&shown, path, strlen(path));
+            rc = err_set(c->err, ERR_DENIED, "unsafe path: %.300s", shown.p);
+        }
+    }
+    return rc;
+}
+
 static bool same(const char *wanted, const char *is)
 {
     return !wanted || strcmp(wanted, is) == 0;
@@ -339,7 +365,8 @@ static int check_claim(struct claim_check *c, const struct pack_claim *claim)
         return err_set(c->err, ERR_INVALID, "the commit was not made on the branch's head");
     if (!claim->free_ref && !claim->has_parent && commit.n_parents != 0)
         return err_set(c->err, ERR_INVALID, "the first commit has a parent");
-    return check_new_commits(c, &claim->commit);
+    rc = check_new_commits(c, &claim->commit);
+    return rc ? rc : check_branch_tree(c, claim, &commit.tree);
 }
 
 /* --- migration -------------------------------------------------------------------------------- */

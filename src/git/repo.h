@@ -88,6 +88,9 @@ void tree_list_release(struct tree_list *l);
 
 int repo_read_tree(struct repo *repo, const struct oid *oid, struct tree_list *out,
                    struct err *err);
+/* The entry at a path below a tree; ERR_NOT_FOUND without a message when there is none. */
+int repo_tree_find(struct repo *repo, const struct oid *tree, const char *path, uint32_t *mode,
+                   struct oid *out, struct err *err);
 /* Entries in git's order, without duplicates; n may be 0. */
 int repo_write_tree(struct repo *repo, const struct tree_entry *v, size_t n, struct oid *out,
                     struct err *err);

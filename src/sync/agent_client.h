@@ -5,6 +5,7 @@
 #ifndef SYNC_AGENT_CLIENT_H
 #define SYNC_AGENT_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"

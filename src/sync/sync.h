@@ -59,8 +59,6 @@ void sync_result_release(struct sync_result *r);
 struct sync_options {
     const struct sync_place *place;
     bool dry_run; /* materialize and merge only: nothing is stored or written */
-    /* Merge this commit in as well (a remote that moved); NULL: none. */
-    const struct oid *extra;
 };
 
 /* ERR_CONFLICT: in the middle of a merge, rebase, cherry-pick, revert or bisect; the message says

@@ -1,0 +1,198 @@
+/*
+ * After a refresh that was killed the worktree is a mixture: some files are already the new ones.
+ * A path that is as it was before, as it went into the sync, or as it was to become, is nothing the
+ * person did since; every other one is, and is relative to what went into the sync.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "sync/attrs.h"
+#include "sync/checkout.h"
+#include "sync/journal.h"
+#include "sync/put.h"
+#include "sync/work.h"
+
+/* --- files that the killed sync had in hand --------------------------------------------------- */
+
+static int one_leftover(struct work *w, struct put *put, const struct tree_changes *changes,
+                        const char *name, struct err *err)
+{
+    struct attrs_repo repo = {.git_dir = w->git_dir, .work_tree = w->place->worktree};
+    size_t n;
+    bool converted = false;
+    if (!journal_tmp_name(name, &n) || n >= changes->len)
+        return 0;
+    const struct tree_change *c = &changes->v[n];
+    const char *path = c->path;
+    int rc = attrs_converted(&repo, &path, 1, &converted, err);
+    return rc ? rc : put_leftover(put, n, c, name, converted);
+}
+
+/* Brings back what a person saved at the moment of the kill. */
+static int bring_back(struct work *w, struct sync_files *kept, struct err *err)
+{
+    cleanup_tree_changes struct tree_changes changes = TREE_CHANGES_INIT;
+    cleanup_str struct str text = STR_INIT;
+    cleanup_put struct put put = {.tmp = -1, .kept = -1};
+    struct err why = ERR_INIT;
+    int rc = fd_read_file(w->git, WORK_JOURNAL, JOURNAL_MAX, &text, &why);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc < 0)
+        return err_set(err, rc, "%s", why.msg);
+    rc = journal_parse(text.p, text.len, &changes, err);
+    if (rc == 0)
+        rc = put_open(w, kept, &put, err);
+    if (rc < 0)
+        return rc;
+    cleanup_strv struct strv names = STRV_INIT;
+    int fd = dup(put.tmp);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return err_errno(err, "open .git/" WORK_TMP);
+    struct dirent *e;
+    while ((e = readdir(dir)))
+        strv_push(&names, e->d_name);
+    closedir(dir);
+    for (size_t i = 0; rc == 0 && i < names.len; i++)
+        rc = one_leftover(w, &put, &changes, names.v[i], err);
+    return rc;
+}
+
+static int clean(struct work *w, struct err *err)
+{
+    int rc = path_remove_tree(w->git, WORK_TMP, err);
+    unlinkat(w->git, WORK_JOURNAL, 0);
+    if (rc == 0 && mkdirat(w->git, WORK_TMP, 0777) < 0)
+        rc = err_errno(err, "create .git/" WORK_TMP);
+    return rc;
+}
+
+int work_recover(struct work *w, bool *resumed, struct sync_files *kept, struct err *err)
+{
+    cleanup_free char *ref = xasprintf("refs/heads/%s", w->meta.session_branch);
+    struct oid head;
+    *resumed = false;
+    if (oid_is_zero(&w->meta.syncing_to))
+        return clean(w, err);
+    int rc = repo_ref_read(w->canonical, ref, &head, err);
+    if (rc < 0)
+        return rc;
+    /* Killed before the session had the commit: then nothing was refreshed either. */
+    if (repo_has(w->canonical, &w->meta.syncing_to) &&
+        repo_is_ancestor(w->canonical, &w->meta.syncing_to, &head, NULL) == 1) {
+        *resumed = true;
+        rc = bring_back(w, kept, err);
+        return rc ? rc : clean(w, err);
+    }
+    w->meta.syncing_to = (struct oid){{0}};
+    w->meta.syncing_tree = (struct oid){{0}};
+    return clean(w, err);
+}
+
+/* --- whose a path is -------------------------------------------------------------------------- */
+
+struct state {
+    uint32_t mode; /* 0: absent */
+    struct oid oid;
+};
+
+static int state_of(struct work *w, const struct oid *tree, const char *path, struct state *out,
+                    struct err *err)
+{
+    *out = (struct state){0};
+    int rc = repo_tree_find(w->disk, tree, path, &out->mode, &out->oid, err);
+    if (rc == ERR_NOT_FOUND || (rc == 0 && out->mode == MERGE_MODE_TREE)) {
+        out->mode = 0;
+        return 0;
+    }
+    return rc;
+}
+
+static bool same(const struct state *a, const struct state *b)
+{
+    return a->mode == b->mode && (a->mode == 0 || oid_equal(&a->oid, &b->oid));
+}
+
+/* Puts a state into the list of a tree's files. */
+static void set_state(struct index *index, const char *path, const struct state *s)
+{
+    bool found;
+    size_t at = index_position(index, path, &found);
+    if (!found && s->mode) {
+        index_add(index, path, strlen(path));
+        index_sort(index);
+        at = index_position(index, path, &found);
+    }
+    if (!found)
+        return;
+    if (s->mode) {
+        index->v[at].mode = s->mode;
+        index->v[at].oid = s->oid;
+    } else {
+        memmove(&index->v[at], &index->v[at + 1], (index->len - at - 1) * sizeof *index->v);
+        index->len--;
+    }
+}
+
+struct settle {
+    struct work *w;
+    struct oid before; /* tree of the last synced commit */
+    struct oid sent;   /* tree that went into the sync */
+    struct index base;
+    struct index local;
+};
+
+static int settle_path(struct settle *s, const struct tree_change *c, struct err *err)
+{
+    struct state before;
+    struct state sent;
+    struct state now = {.mode = c->new_mode, .oid = c->new_oid};
+    int rc = state_of(s->w, &s->before, c->path, &before, err);
+    if (rc == 0)
+        rc = state_of(s->w, &s->sent, c->path, &sent, err);
+    if (rc < 0 || same(&now, &before) || same(&now, &sent))
+        return rc; /* local and base both keep the new state */
+    set_state(&s->local, c->path, &now);
+    set_state(&s->base, c->path, &sent);
+    return 0;
+}
+
+int work_resume(struct work *w, struct err *err)
+{
+    struct settle s = {.w = w, .base = INDEX_INIT, .local = INDEX_INIT};
+    cleanup_repo_commit struct repo_commit last = {0};
+    cleanup_repo_commit struct repo_commit to = {0};
+    cleanup_tree_changes struct tree_changes changes = TREE_CHANGES_INIT;
+    int rc = repo_read_commit(w->disk, &w->meta.last_synced, &last, err);
+    if (rc == 0)
+        rc = repo_read_commit(w->disk, &w->meta.syncing_to, &to, err);
+    if (rc < 0)
+        return rc;
+    s.before = last.tree;
+    s.sent = oid_is_zero(&w->meta.syncing_tree) || !repo_has(w->disk, &w->meta.syncing_tree)
+                 ? last.tree
+                 : w->meta.syncing_tree;
+    rc = repo_diff_trees(w->disk, &to.tree, &w->disk_tree, &changes, err);
+    if (rc == 0)
+        rc = checkout_list(w->disk, &to.tree, &s.base, err);
+    if (rc == 0)
+        rc = checkout_list(w->disk, &to.tree, &s.local, err);
+    for (size_t i = 0; rc == 0 && i < changes.len; i++)
+        rc = settle_path(&s, &changes.v[i], err);
+    if (rc == 0)
+        rc = index_write_tree(&s.base, w->disk, &w->base_tree, err);
+    if (rc == 0)
+        rc = index_write_tree(&s.local, w->disk, &w->local_tree, err);
+    w->base = w->meta.syncing_to;
+    index_release(&s.base);
+    index_release(&s.local);
+    return rc;
+}
