@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "sync/commit.h"
+#include "sync/merge_store.h"
 #include "sync/sync_log.h"
 #include "sync/work.h"
 
