@@ -52,6 +52,7 @@ struct ksession {
     char id[SESSION_ID_LEN + 1];
     struct channel *channel;
     bool stopping; /* the end of the channel is no event */
+    bool failed;   /* its agent said so: it stays that way until it is started anew */
     struct task *first;
     struct task *last;
     struct ksession *next;

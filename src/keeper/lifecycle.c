@@ -52,6 +52,8 @@ static void on_event(void *payload, const char *event, struct json_object *obj)
         log_fields(LOG_LEVEL_WARN, "event of an agent ignored", "session", s->id, NULL);
         return;
     }
+    if (strcmp(event, "failed") == 0)
+        s->failed = true;
     struct task *waiting = waiting_task(s);
     if (!waiting) {
         keeper_send_event(s->keeper, clean);
@@ -103,6 +105,7 @@ static int connect_channel(struct task *t)
     struct channel_handlers handlers = {
         .on_event = on_event, .on_closed = on_closed, .on_log = on_log, .payload = s};
     ksession_disconnect(s);
+    s->failed = false;
     return channel_new(t->keeper->loop, &t->conn, &handlers, &s->channel, &t->err);
 }
 
@@ -148,6 +151,16 @@ static void start_work(struct task *t)
         t->code = provider_start(t);
 }
 
+static void restart_work(struct task *t)
+{
+    const struct provider *p = provider_of(t);
+    t->code = p->ops->stop(p->self, t->req.session_id, KEEPER_STOP_GRACE_MS, &t->err);
+    if (t->code == 0 || t->code == ERR_NOT_FOUND) {
+        err_clear(&t->err);
+        start_work(t);
+    }
+}
+
 static void start_hello_reply(int code, struct json_object *reply, const struct err *err,
                               void *payload)
 {
@@ -175,11 +188,15 @@ static void start_connected(struct task *t)
 
 void task_begin_start(struct task *t)
 {
-    /* A session that is connected needs nothing but its secrets anew. */
-    if (t->session->channel)
+    struct ksession *s = t->session;
+    if (s->channel && s->failed) {
+        ksession_disconnect(s);
+        task_work(t, restart_work, start_connected);
+    } else if (s->channel) { /* connected: it needs nothing but its secrets anew */
         task_work(t, hello_work, start_connected);
-    else
+    } else {
         task_work(t, start_work, start_connected);
+    }
 }
 
 /* ---- stop

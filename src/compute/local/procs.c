@@ -22,7 +22,7 @@
 struct wanted {
     char env[64];     /* "SESSION_ID=<id>" */
     const char *dir;  /* an argument that is this */
-    char config[512]; /* or this */
+    char config[512]; /* what sshd's title holds, in which the arguments are one text */
     uid_t uid;
 };
 
@@ -68,7 +68,8 @@ static bool is_wanted(int proc_fd, const struct wanted *w)
     if (!has_uid(proc_fd, w->uid))
         return false;
     read_proc(proc_fd, "cmdline", &args);
-    if (has_text(&args, w->dir) || has_text(&args, w->config))
+    if (has_text(&args, w->dir) ||
+        (str_starts_with(args.p, "sshd: ") && strstr(args.p, w->config)))
         return true;
     read_proc(proc_fd, "environ", &env);
     return has_text(&env, w->env);
@@ -123,7 +124,7 @@ int procs_end(const char *dir, const char *id, uid_t uid, int grace_ms, struct e
 {
     struct wanted w = {.dir = dir, .uid = uid};
     snprintf(w.env, sizeof w.env, "SESSION_ID=%s", id);
-    snprintf(w.config, sizeof w.config, "%s/ssh/sshd_config", dir);
+    snprintf(w.config, sizeof w.config, " %s/ssh/sshd_config ", dir);
     /* The agent was told to go already: it is given its time before anybody insists. */
     int rc = wait_all(&w, 0, grace_ms / 2, err);
     if (rc == ERR_TIMEOUT)
