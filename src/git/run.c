@@ -109,3 +109,23 @@ int git_run_to_fd(const struct git_run *run, int fd, struct err *err)
                ? 0
                : err_set(err, ERR_FAILED, "git %s ended with status %d", run->args[0], status);
 }
+
+int git_run_interactive(const struct git_run *run, int *status, struct err *err)
+{
+    cleanup_strv struct strv argv = STRV_INIT;
+    cleanup_strv struct strv env = STRV_INIT;
+    strv_push(&argv, "git");
+    for (const char *const *a = run->args; *a; a++)
+        strv_push(&argv, *a);
+    environment(run, &env);
+    struct proc_spec spec = PROC_SPEC_INIT;
+    spec.file = "git";
+    spec.argv = argv.v;
+    spec.envp = env.v;
+    spec.stdin_fd = STDIN_FILENO;
+    spec.stdout_fd = STDOUT_FILENO;
+    spec.stderr_fd = STDERR_FILENO;
+    pid_t pid;
+    int rc = proc_start(&spec, &pid, err);
+    return rc ? rc : proc_wait(pid, status, err);
+}

@@ -39,4 +39,8 @@ int git_run(const struct git_run *run, struct proc_result *out, struct err *err)
 /* The same with stdout going to a descriptor. */
 int git_run_to_fd(const struct git_run *run, int fd, struct err *err);
 
+/* The same on the caller's own terminal: stdin, stdout, stderr, pager. *status as a shell counts
+ * it; a non-zero one is no error of this function. */
+int git_run_interactive(const struct git_run *run, int *status, struct err *err);
+
 #endif

@@ -115,6 +115,9 @@ static int fill_result(struct work *w, struct round *r, struct sync_result *out,
 {
     out->base = w->base;
     out->head = r->result;
+    out->base_tree = w->base_tree;
+    out->local_tree = w->local_tree;
+    out->head_tree = r->head_tree;
     out->committed = r->commit;
     out->advanced = !oid_equal(&r->head, &w->base);
     out->saved = w->saved;

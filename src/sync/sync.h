@@ -43,10 +43,11 @@ struct sync_files {
 };
 
 struct sync_result {
-    struct oid base;  /* where the worktree was */
-    struct oid head;  /* where it and the session branch are now */
-    bool committed;   /* a commit of ours was made */
-    bool advanced;    /* others' work came in */
+    struct oid base;                             /* where the worktree was */
+    struct oid base_tree, local_tree, head_tree; /* its tree, the person's, everybody's */
+    struct oid head;                             /* where it and the session branch are now */
+    bool committed;                              /* a commit of ours was made */
+    bool advanced;                               /* others' work came in */
     struct oid saved; /* refs/steadystate/saved/<..>: what was staged or committed, else zero */
     struct sync_files sent;     /* local changes that went out */
     struct sync_files received; /* changes of others that came in */
