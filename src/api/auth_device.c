@@ -3,13 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "api/internal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/spec.h"
-#include "ssh/sshsig.h"
-
-#define CODE_TEXT_MAX 128
 
 /* ---- start
  * --------------------------------------------------------------------------------------- */
@@ -243,36 +241,26 @@ static void ask_provider(struct api *api, struct http_request *req, struct polli
     polling_free(p);
 }
 
-static int read_poll(struct json_object *body, const char **code, struct polling *p,
-                     struct err *err)
-{
-    const char *login = NULL, *signature = NULL;
-    int rc = json_get_str(body, "device_code", CODE_TEXT_MAX, code, err);
-    if (!rc)
-        rc = json_opt_str(body, "login", SPEC_LOGIN_MAX, &login, err);
-    if (!rc)
-        rc = json_opt_str(body, "signature", SSHSIG_ARMOR_MAX, &signature, err);
-    p->login = copy(login);
-    p->signature = copy(signature);
-    return rc;
-}
-
 void api_auth_poll(struct http_request *req, void *payload)
 {
     struct api *api = payload;
     struct json_object *body = http_body_json(req, false);
+    struct body_poll sent;
+    struct err err = ERR_INIT;
     if (!body)
         return;
+    if (body_read_poll(body, &sent, &err)) {
+        http_reply_err(req, &err);
+        return;
+    }
     struct polling *p = xcalloc(1, sizeof *p);
     p->api = api;
     auth_poll_out_init(&p->out);
-    const char *code = NULL;
-    struct err err = ERR_INIT;
+    p->login = copy(sent.login);
+    p->signature = copy(sent.signature);
     enum device_step step = DEVICE_UNKNOWN;
-    if (read_poll(body, &code, p, &err)) {
-        http_reply_problem(req, 400, "invalid_request", err.msg);
-    } else if (devices_poll_begin(api->devices, code, p->signature != NULL, &p->device, &step,
-                                  &err)) {
+    if (devices_poll_begin(api->devices, sent.device_code, p->signature != NULL, &p->device, &step,
+                           &err)) {
         http_reply_err(req, &err);
     } else if (step == DEVICE_ASK) {
         ask_provider(api, req, p);

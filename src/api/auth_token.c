@@ -2,13 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "api/internal.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "proto/spec.h"
-
-#define TOKEN_TEXT_MAX 4096
-#define REFRESH_SENT_MAX 256
 
 static void add_tokens(struct json_object *obj, struct api *api, const struct str *jwt,
                        const struct str *refresh, int64_t refresh_expires)
@@ -118,18 +115,18 @@ void api_auth_token(struct http_request *req, void *payload)
     struct json_object *body = http_body_json(req, false);
     if (!body)
         return;
-    const char *name, *token;
+    struct body_token sent;
     struct auth_provider *provider = NULL;
     struct err err = ERR_INIT;
-    if (json_get_str(body, "provider", SPEC_PROVIDER_MAX, &name, &err) ||
-        json_get_str(body, "token", TOKEN_TEXT_MAX, &token, &err))
-        http_reply_problem(req, 400, "invalid_request", err.msg);
-    else if (auth_providers_get(api->options.providers, name, &provider, &err))
+    if (body_read_token(body, &sent, &err))
+        http_reply_err(req, &err);
+    else if (auth_providers_get(api->options.providers, sent.provider, &provider, &err))
         http_reply_problem(req, 400, "not_supported", err.msg);
     else if (!provider->ops->identity)
-        http_reply_problemf(req, 400, "not_supported", "provider %s takes no access tokens", name);
+        http_reply_problemf(req, 400, "not_supported", "provider %s takes no access tokens",
+                            sent.provider);
     else
-        ask(api, req, provider, token);
+        ask(api, req, provider, sent.token);
 }
 
 /* ---- refresh tokens
@@ -141,8 +138,8 @@ static const char *sent_token(struct http_request *req)
     struct json_object *body = http_body_json(req, false);
     const char *token = NULL;
     struct err err = ERR_INIT;
-    if (body && json_get_str(body, "refresh_token", REFRESH_SENT_MAX, &token, &err)) {
-        http_reply_problem(req, 400, "invalid_request", err.msg);
+    if (body && body_read_refresh(body, &token, &err)) {
+        http_reply_err(req, &err);
         return NULL;
     }
     return body ? token : NULL;

@@ -1,7 +1,6 @@
 /* GET /sessions/{id}/members, POST /sessions/{id}/refresh, POST /sessions/{id}/kick. */
+#include "api/body.h"
 #include "api/internal.h"
-
-#define NAME_MAX_LEN (SPEC_PROVIDER_MAX + 1 + SPEC_LOGIN_MAX)
 
 void api_session_members(struct http_request *req, void *payload)
 {
@@ -27,8 +26,8 @@ void api_session_kick(struct http_request *req, void *payload)
     struct err err = ERR_INIT;
     if (!body)
         return;
-    if (json_get_str(body, "login", NAME_MAX_LEN, &login, &err)) {
-        http_reply_problem(req, 400, "invalid_request", err.msg);
+    if (body_read_kick(body, &login, &err)) {
+        http_reply_err(req, &err);
         return;
     }
     struct session_caller caller = api_caller(req);

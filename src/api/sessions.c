@@ -2,14 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "api/internal.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "base/url.h"
-
-#define NAME_MAX_LEN (SPEC_PROVIDER_MAX + 1 + SPEC_LOGIN_MAX)
-#define WORD_MAX 64
-#define TTL_MAX (400LL * 86400) /* the session layer knows the configured one */
 
 /* The id of the path, or NULL after a 404: a malformed id belongs to nothing. */
 static const char *path_id(struct http_request *req)
@@ -23,41 +19,6 @@ static const char *path_id(struct http_request *req)
 
 /* ---- create
  * ---------------------------------------------------------------------------------------- */
-
-static int read_names(struct json_object *body, struct strv *names, bool *given, struct err *err)
-{
-    struct json_object *list = NULL;
-    int rc = json_opt_array(body, "allowed_users", SESSION_ALLOWED_MAX, &list, err);
-    if (rc || !list)
-        return rc;
-    *given = true;
-    for (size_t i = 0; i < json_object_array_length(list); i++) {
-        struct json_object *item = json_object_array_get_idx(list, i);
-        const char *text = json_object_get_string(item);
-        size_t n = (size_t)json_object_get_string_len(item);
-        if (!json_object_is_type(item, json_type_string) || n > NAME_MAX_LEN || strlen(text) != n)
-            return err_set(err, ERR_INVALID, "'allowed_users' must be a list of logins");
-        strv_push(names, text);
-    }
-    return 0;
-}
-
-static int read_request(struct json_object *body, struct session_request *r, struct strv *names,
-                        struct err *err)
-{
-    int rc;
-    if ((rc = json_get_str(body, "repo_url", URL_MAX, &r->repo_url, err)) != 0 ||
-        (rc = json_opt_str(body, "mode", WORD_MAX, &r->mode, err)) != 0 ||
-        (rc = json_opt_str(body, "branch", SPEC_BRANCH_MAX, &r->branch, err)) != 0 ||
-        (rc = json_opt_str(body, "environment", WORD_MAX, &r->environment, err)) != 0 ||
-        (rc = json_opt_bool(body, "public", &r->is_public, err)) != 0 ||
-        (rc = json_opt_i64(body, "ttl_secs", 1, TTL_MAX, &r->ttl_secs, err)) != 0)
-        return rc;
-    rc = read_names(body, names, &r->allowed_given, err);
-    r->allowed_users = names->v;
-    r->n_allowed_users = names->len;
-    return rc;
-}
 
 static void created(int code, const char *json, size_t len, const struct err *err, void *payload)
 {
@@ -84,11 +45,11 @@ void api_sessions_create(struct http_request *req, void *payload)
     struct json_object *body = http_body_json(req, false);
     if (!body)
         return;
-    struct session_request r = {0};
+    struct session_request r;
     cleanup_strv struct strv names = STRV_INIT;
     struct err err = ERR_INIT;
-    if (read_request(body, &r, &names, &err)) {
-        http_reply_problem(req, 400, "invalid_request", err.msg);
+    if (body_read_create(body, &r, &names, &err)) {
+        http_reply_err(req, &err);
         return;
     }
     struct session_caller caller = api_caller(req);
@@ -171,8 +132,8 @@ void api_session_extend(struct http_request *req, void *payload)
         return;
     int64_t ttl = 0;
     struct err err = ERR_INIT;
-    if (json_get_i64(body, "ttl_secs", 1, TTL_MAX, &ttl, &err)) {
-        http_reply_problem(req, 400, "invalid_request", err.msg);
+    if (body_read_extend(body, &ttl, &err)) {
+        http_reply_err(req, &err);
         return;
     }
     struct session_caller caller = api_caller(req);
