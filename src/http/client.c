@@ -300,6 +300,9 @@ int http_transport_error(struct http_client *client, int curl_code, struct err *
         return err_set(err, ERR_DENIED, "the certificate of %s is not trusted: %s", peer.p, why);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+        /* curl says so of an answer that is not HTTP, too. */
+        if (was_sent(client->curl))
+            return err_set(err, ERR_UNAVAILABLE, "%s does not speak HTTP", peer.p);
         return err_set(err, ERR_INVALID, "not a usable URL: %s", why);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:

@@ -210,6 +210,16 @@ static void test_no_answer(void **state)
     assert_true(res.sent);
 }
 
+static void test_no_http(void **state)
+{
+    (void)state;
+    serve("SSH-2.0-x\r\n\r\n", "HTTP/");
+    struct err err = ERR_INIT;
+    assert_int_equal(get(&(struct http_request){0}, &err), ERR_UNAVAILABLE);
+    assert_int_equal(get(&(struct http_request){0}, NULL), ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.msg, "does not speak HTTP"));
+}
+
 static void test_slow_answer(void **state)
 {
     (void)state;
@@ -356,6 +366,7 @@ int main(void)
         T(test_headers_maximum),
         T(test_redirect_is_an_answer),
         T(test_no_answer),
+        T(test_no_http),
         T(test_slow_answer),
         T(test_nobody_there),
         T(test_line_breaks_are_refused),
