@@ -129,7 +129,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.refuse(401, "Authentication required\n",
                                    [("WWW-Authenticate", 'Basic realm="forge"')])
             return self.refuse(404 if private else 403, "denied\n")
-        self.backend(split, path, login, bool(fault))
+        self.backend(split, path, login, bool(fault) and fault["kind"] == "truncate")
 
     def backend(self, split, path, login, truncate):
         length = int(self.headers.get("Content-Length") or 0)

@@ -133,10 +133,10 @@ class Key:
 def make_spec(directory, people, repository, port, **members):
     """A spec as the server writes it, and the private host key beside it."""
     directory = pathlib.Path(directory)
-    host_key = directory / "host_key"
-    steady.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", host_key)
-    public = " ".join((directory / "host_key.pub").read_text().split()[:2])
     session = "".join(random.choices("abcdefghijklmnopqrstuvwxyz234567", k=20))
+    host_key = directory / f"host_key-{session}"
+    steady.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", host_key)
+    public = " ".join((directory / f"host_key-{session}.pub").read_text().split()[:2])
     name = repository.rstrip("/").rsplit("/", 1)[1].removesuffix(".git")
     spec = {
         "id": session, "server_id": "test", "mode": "collab", "environment": "noenv", "repo_url": repository,
