@@ -42,8 +42,8 @@ struct rest_call {
     int extra_ms; /* on top of the usual time limit */
 };
 
-/* 2xx and 304 are success; anything else becomes an error of engine.h. out (may be NULL) gets the
- * JSON answer, NULL when there was no body; status may be NULL. */
+/* 2xx and 304 are success; anything else becomes an error of engine.h. out gets the JSON answer,
+ * NULL: none is expected; status may be NULL. */
 int rest_call(struct rest *r, const struct rest_call *call, struct json_object **out, long *status,
               struct err *err);
 /* The same for a hijacked connection. */
