@@ -22,7 +22,8 @@ import engines
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("STEADYSTATE_BUILD", ROOT / "build"))
-LOCAL_USER = "steadytest"
+# Of this run only: test runs beside this one have their own.
+LOCAL_USER = f"steady{os.getpid()}"
 
 
 def wait_for(condition, timeout=30, what="the condition"):

@@ -22,8 +22,8 @@ def test_story(kind, server_of, forge):
     assert session.info["state"] == "Running"
     assert session.branch == f"steadystate/collab/{session.id}"
 
-    # Both are in their own worktree, which shows the project in the home.
-    assert alice.ssh(session, "ls").stdout.split() == ["project"]
+    # Everybody starts in their own worktree; the home has a link to it.
+    assert alice.ssh(session, "ls; ls ~").stdout.split() == ["README.md", "src", "project"]
     joined = bob.cli("join", "-i", bob.key, session.link, "--", "echo $STEADYSTATE_USERNAME; exit 7", check=False)
     assert (joined.stdout, joined.returncode) == ("bob\n", 7), joined.stderr
 
