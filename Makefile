@@ -168,13 +168,13 @@ fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-binaries
 	@scripts/run-fuzz live "$(NAME)" "$(or $(TIME),60)"
 
-# --- single-file tools of the oracle and of the document benchmark ---------------------------------
+# --- tools of the oracle and of the document benchmark ---------------------------------------------
 $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD  )
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/bench/crdt/%: $(BUILD)/obj/bench/crdt/%.o $(LIB)
+$(BUILD)/bench/crdt/%: $(BUILD)/obj/bench/crdt/%.o $(BUILD)/obj/tools/trace.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD  )
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
