@@ -1,0 +1,311 @@
+"""Covers: sync between people with the real agent (local provider) and the real CLI: losses of
+reference 1-9, 11 and 13 as far as one machine account can show them; own commits, staged-only
+content, half-done rebase and merge; conversions (eol, encoding, filter, LFS pointer); publish to a
+remote that moved; dry run, status, diff, credit.
+Not covered: containers and uids (test_story), random work of many people (test_sync_random), kills
+(test_sync_kill)."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import steady
+import synclib
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="starts agents as another account")
+
+
+@pytest.fixture
+def session_of(place, local_account):
+    made = []
+
+    def make(files=None, script=None, **keywords):
+        one = synclib.SyncSession(place, local_account, synclib.make_origin(place, local_account, files, script),
+                                  **keywords)
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_two_people(session_of):
+    s = session_of()
+    ann, ben = s.people
+    ann.write("README.md", "ONE\ntwo\nthree\n")
+    ann.write("new/a.txt", "a\n")
+    ben.write("README.md", "one\ntwo\nTHREE\n")
+    (ben.tree / "b.txt").write_text("b\n")
+    ben.own()
+    first = ann.sync()
+    assert first["committed"] and {f["file"] for f in first["sent"]} == {"README.md", "new/a.txt"}
+    second = ben.sync()
+    assert {f["file"] for f in second["received"]} == {"README.md", "new/a.txt"}
+    assert second["overlaps"] == []
+    assert ben.read("README.md") == "ONE\ntwo\nTHREE\n"
+    assert ben.status() == ""
+    third = ann.sync()
+    assert not third["committed"] and ann.read("b.txt") == "b\n"
+    assert ann.files() == ben.files()
+    assert ann.sync() == {**third, "received": [], "head": s.head()}
+    s.fsck()
+    log = steady.git("-C", s.canonical, "log", "--format=%an <%ae> %cn%n%B", s.branch, "-2")
+    assert "ann <ann@" in log and "ben <ben@" in log and "SteadyState" in log
+    assert f"Steadystate-Session: {s.agent.spec['id']}" in log
+    lines = [json.loads(x) for x in (s.agent.root / "sync-log").read_text().splitlines()]
+    assert lines[0]["user"] == "ann"
+    assert {"file": "README.md", "lines": "1:1"} in lines[0]["changes"]
+
+
+def test_overlap_keeps_both(session_of):
+    s = session_of({"x.py": "x = 1\n", "keep": "k\n"})
+    ann, ben = s.people
+    ann.write("x.py", "x = 2\n")
+    ben.write("x.py", "x = 3\n")
+    ann.sync()
+    result = ben.sync()
+    assert ben.read("x.py") == "x = 2\nx = 3\n"
+    assert [o["file"] for o in result["overlaps"]] == ["x.py"]
+    last = json.loads((s.agent.root / "sync-log").read_text().splitlines()[-1])
+    assert last["overlaps"][0]["file"] == "x.py" and last["overlaps"][0]["with"] == ["ann"]
+    assert "Steadystate-Overlap: x.py:1:2" in steady.git("-C", s.canonical, "log", "-1", "--format=%B", s.branch)
+
+
+def test_every_kind_of_file(session_of):
+    s = session_of(script="""
+        mkdir -p .github dir/sub; echo '*.o' >.gitignore; echo '[x]' >.gitmodules; echo w >.github/w
+        echo '* text=auto' >.gitattributes; echo '#!/bin/sh' >run; chmod +x run; ln -s dir/sub link
+        echo u >'ümläut'; echo d >./-dash; printf x >'new
+line'; echo s >'sp ace'; echo 1 >dir/sub/f; printf '\\0bin' >bin""")
+    ann, ben = s.people
+    ben.write("secret.o", "ignored\n")
+    before = ann.files()
+    assert before == {k: v for k, v in ben.files().items() if k != b"secret.o"}
+    ann.sh("""mkdir empty; echo more >>'ümläut'; chmod -x run; chmod +x dir/sub/f; rm link; ln -s run link
+        mv 'sp ace' 'other name'; rm ./-dash; echo y >>'new
+line'; printf '\\0bin2' >bin; echo z >dir/z; ln -s nowhere broken""")
+    ann.sync()
+    ben.sync()
+    assert ann.files() == {k: v for k, v in ben.files().items() if k != b"secret.o"}
+    assert ben.read("secret.o") == "ignored\n"
+    assert (ann.tree / "empty").is_dir() and not (ben.tree / "empty").exists()
+    assert os.readlink(ben.tree / "link") == "run" and os.readlink(ben.tree / "broken") == "nowhere"
+    assert not os.access(ben.tree / "run", os.X_OK) or not os.stat(ben.tree / "run").st_mode & 0o100
+    assert ben.status() == "" and ann.status() == ""
+    assert "secret.o" not in steady.git("-C", s.canonical, "ls-tree", "-r", "--name-only", s.branch)
+    for name in (".gitignore", ".gitattributes", ".gitmodules", ".github/w"):
+        assert (ben.tree / name).exists()
+    # a file becomes a directory and back
+    ann.sh("rm -r dir; echo now a file >dir; rm run; mkdir run; echo x >run/x")
+    ann.sync()
+    ben.sync()
+    assert ann.files() == {k: v for k, v in ben.files().items() if k != b"secret.o"}
+    ben.sh("rm dir; mkdir -p dir/sub; echo 2 >dir/sub/g; rm -r run; echo f >run")
+    ben.sync()
+    ann.sync()
+    assert ann.files() == {k: v for k, v in ben.files().items() if k != b"secret.o"}
+
+
+def test_conflicts_without_text(session_of):
+    s = session_of({"bin": b"\0one", "gone": "some\nother text\n", "big": "x" * 100 + "\n"})
+    ann, ben = s.people
+    ann.write("bin", b"\0ann")
+    ben.write("bin", b"\0ben")
+    ann.sh("rm gone; echo a >both; seq 300000 >big")
+    ben.sh("echo c >>gone; echo b >both; seq 2 300000 >big")
+    ann.sync()
+    result = ben.sync()
+    assert {o["file"] for o in result["overlaps"]} >= {"bin", "gone", "both"}
+    files = s.settle()
+    contents = b"\n".join(v[1] for v in files.values() if isinstance(v[1], bytes))
+    for kept in (b"\0ann", b"\0ben", b"some\nother text\nc\n"):
+        assert kept in contents
+    assert sorted(files[b"both"][1].split()) == [b"a", b"b"]
+
+
+def test_publish_never_reverts(session_of):
+    s = session_of()
+    ann, ben = s.people
+    ann.write("a", "ann\n")
+    ann.sync()
+    ben.write("b", "ben\n")
+    out = json.loads(ben.cli("publish", "--json").stdout)
+    assert out["branch"] == s.branch and out["commit"] == s.head()
+    show = lambda path: steady.git("-C", s.origin, "show", f"refs/heads/{s.branch}:{path}")
+    assert show("a") == "ann\n" and show("b") == "ben\n"
+    # the remote moves: merged in, never forced
+    steady.git("clone", "-q", "-b", s.branch, s.origin, s.place / "other")
+    (s.place / "other/remote").write_text("r\n")
+    steady.git("add", "-A", cwd=s.place / "other")
+    steady.git("commit", "-q", "-m", "elsewhere", cwd=s.place / "other")
+    steady.git("push", "-q", "origin", s.branch, cwd=s.place / "other")
+    steady.run("chown", "-R", s.agent.account.pw_name, s.origin)
+    ann.write("c", "more\n")
+    ann.cli("publish")
+    assert (show("remote"), show("c"), show("b")) == ("r\n", "more\n", "ben\n")
+    assert ann.read("remote") == "r\n"
+    s.settle()
+
+
+def test_own_commits(session_of):
+    s = session_of()
+    ann, ben = s.people
+    ann.sh("echo 1 >one; git add one; git commit -qm 'my one'; echo 2 >two; git add two; git commit -qm 'my two';"
+           "echo 3 >three")
+    mine = ann.git("rev-parse", "HEAD").strip()
+    ben.write("ben", "b\n")
+    ben.sync()
+    result = ann.sync()
+    assert result["saved"]
+    parents = steady.git("-C", s.canonical, "log", "-1", "--format=%P", s.branch).split()
+    assert parents[1] == mine
+    assert ann.status() == "" and ann.read("ben") == "b\n"
+    assert "my one" in steady.git("-C", s.canonical, "log", "--format=%s", s.branch)
+    ben.sync()
+    assert ben.read("three") == "3\n"
+    # amended after a sync, and an older commit checked out: nobody's work is reverted
+    ann.sh("git commit -q --amend -m amended --allow-empty")
+    ann.write("four", "4\n")
+    ann.sync()
+    ben.write("ben", "b\nb2\n")
+    ben.sync()
+    ann.sync()
+    ann.sh("git reset -q --hard HEAD~1")
+    assert ann.read("ben") == "b\n"
+    ann.sync()
+    assert ann.read("ben") == "b\nb2\n" and s.show("ben") == "b\nb2\n"
+    s.settle()
+    s.fsck()
+
+
+def test_staged_only(session_of):
+    s = session_of({"f": "base\n"})
+    ann = s.people[0]
+    ann.sh("echo staged >f; git add f; echo worktree >f; echo only >g; git add g; rm g")
+    saved = ann.sync()["saved"]
+    assert s.show("f") == "worktree\n" and ann.status() == ""
+    assert ann.git("show", f"{saved}:f") == "staged\n" and ann.git("show", f"{saved}:g") == "only\n"
+    assert saved in ann.git("for-each-ref", "--format=%(objectname)", "refs/steadystate/saved/")
+
+
+@pytest.mark.parametrize("what", ["merge", "rebase", "cherry-pick", "stash"])
+def test_unfinished_business(session_of, what):
+    s = session_of({"f": "base\n"})
+    ann = s.people[0]
+    ann.sh("git checkout -qb side; echo side >f; git commit -qam side; git checkout -q -; echo main >f;"
+           "git commit -qam main")
+    if what == "stash":
+        ann.sh("echo x >f; git stash -q; echo y >f; git commit -qam y; git stash pop || true")
+    else:
+        ann.sh(f"git {what} side || true")
+    before, head = ann.files(), s.head()
+    done = ann.cli("sync", check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert ("conflicts" if what == "stash" else what) in done.stderr
+    assert ann.files() == before and s.head() == head
+    ann.sh("git reset -q --hard" if what == "stash" else f"git {what} --abort")
+    ann.sync()
+
+
+def test_conversions(session_of):
+    s = session_of(script="""
+        printf '*.bat text eol=crlf\\n*.u16 text working-tree-encoding=UTF-16LE\\n*.up filter=up\\n*.lfs filter=lfs -text\\n' >.gitattributes
+        printf 'a\\r\\nb\\r\\n' >run.bat; printf 'h\\0i\\0' >w.u16; echo lower >x.up
+        printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 1\\n' >m.lfs""")
+    ann, ben = s.people
+    for person in (ann, ben):
+        person.git("config", "filter.up.clean", "tr A-Z a-z")
+        person.git("config", "filter.up.smudge", "tr a-z A-Z")
+    ann.sh("printf 'a\\r\\nB\\r\\nc\\r\\n' >run.bat; printf 'h\\0o\\0' >w.u16; echo NEW >y.up; echo MORE >>x.up;"
+           "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:11\\nsize 1\\n' >m.lfs")
+    ann.sync()
+    assert s.show("run.bat") == "a\nB\nc\n" and s.show("w.u16") == "ho" and s.show("y.up") == "new\n"
+    ben.sync()
+    assert (ben.tree / "run.bat").read_bytes() == b"a\r\nB\r\nc\r\n"
+    assert (ben.tree / "w.u16").read_bytes() == b"h\0o\0"
+    assert ben.read("y.up") == "NEW\n" and ben.read("x.up") == "LOWER\nMORE\n"
+    assert "sha256:11" in ben.read("m.lfs")
+    assert ben.status() == "" and ann.status() == ""
+    # attributes that come in with the same sync count for the files that come with them
+    ann.sh("echo '*.cr eol=crlf' >>.gitattributes; printf 'q\\r\\n' >q.cr")
+    ann.sync()
+    ben.sync()
+    assert (ben.tree / "q.cr").read_bytes() == b"q\r\n" and ben.status() == ""
+
+
+def test_submodule_and_blockers(session_of):
+    s = session_of({"f": "x\n", ".gitignore": "build\n"})
+    ann, ben = s.people
+    ann.sh("git init -q sub; cd sub; git config user.name a; git config user.email a@b; git commit -qm s --allow-empty")
+    ann.sync()
+    assert "160000" in steady.git("-C", s.canonical, "ls-tree", s.branch, "sub")
+    ben.sync()
+    assert (ben.tree / "sub").is_dir() and ben.status() == ""
+    ann.sync()
+    # an ignored file of ben's stands where ann's directory comes
+    ben.write("build", "precious\n")
+    ann.sh("echo >.gitignore; mkdir build; echo b >build/out")
+    ann.sync()
+    result = ben.sync()
+    assert ben.read("build/out") == "b\n"
+    kept = [f["file"] for f in result["kept"]]
+    assert len(kept) == 1 and (ben.home / kept[0]).read_text() == "precious\n"
+
+
+def test_home_is_not_shared(session_of):
+    s = session_of()
+    ann = s.people[0]
+    ann.run("sh", "-c", "echo secret >~/.bash_history; echo x >~/.netrc", cwd=ann.home)
+    ann.write("f", "1\n")
+    ann.sync()
+    assert "bash_history" not in steady.git("-C", s.canonical, "ls-tree", "-r", "--name-only", s.branch)
+
+
+def test_looks_without_touching(session_of):
+    s = session_of()
+    ann, ben = s.people
+    ben.write("README.md", "one\ntwo\nthree\nfour\n")
+    ben.write("b", "b\n")
+    ben.sync()
+    ann.write("README.md", "zero\none\ntwo\nthree\n")
+    ann.write("n", "n\n")
+    before, head = ann.files(), s.head()
+    dry = ann.sync("--dry-run")
+    assert {f["file"] for f in dry["sent"]} == {"README.md", "n"}
+    assert {f["file"] for f in dry["received"]} == {"README.md", "b"}
+    status = json.loads(ann.cli("status", "--json").stdout)
+    assert status["to_send"] == dry["sent"] and status["to_receive"] == dry["received"]
+    assert "+zero" in ann.cli("diff").stdout and "+++ b/n" in ann.cli("diff").stdout
+    assert "+four" in ann.cli("diff", "--incoming").stdout
+    credit = json.loads(ann.cli("credit", "--json", "README.md").stdout)
+    assert [c["author"] for c in credit] == ["ann", "Test", "Test", "Test"]
+    assert (ann.files(), s.head()) == (before, head)
+    ann.sync()
+    credit = json.loads(ann.cli("credit", "--json", "README.md").stdout)
+    assert [c["author"] for c in credit] == ["ann", "Test", "Test", "Test", "ben"]
+    assert "ann" in ann.cli("credit", "README.md").stdout
+    assert ann.cli("credit", "absent", check=False).returncode == 1
+    outside = subprocess.run([synclib.CLI, "sync"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert outside.returncode == 1 and "not inside a session" in outside.stderr
+
+
+def test_many_at_once(session_of):
+    s = session_of(logins=[f"u{i:02}" for i in range(20)])
+    for i, person in enumerate(s.people):
+        person.write(f"own/{person.login}", f"{i}\n")
+        person.write("README.md", person.read("README.md") + f"line of {person.login}\n")
+    running = [person.start("sync") for person in s.people]
+    for process in running:
+        out, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    files = s.settle()
+    text = files[b"README.md"][1].decode()
+    for person in s.people:
+        assert files[f"own/{person.login}".encode()]
+        assert text.count(f"line of {person.login}\n") == 1
+    for person in s.people:
+        assert person.files() == files
+    s.fsck()
