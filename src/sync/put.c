@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -17,6 +18,7 @@
 #include "sync/checkout.h"
 
 #define RECONCILE_TRIES 20
+#define WRITERS_MS 250
 #define NAME_MAX_TMP 48
 
 static bool is_link(uint32_t mode)
@@ -141,6 +143,22 @@ static bool same_type(uint32_t mode, const struct stat *st)
     return S_ISREG(mode) && S_ISREG(st->st_mode) && !(mode & 0100) == !(st->st_mode & 0100);
 }
 
+/* Somebody may have opened the file before it lost its name and write to it yet: give them a moment
+ * to finish. A read lease is granted when nobody has it open for writing. */
+static void wait_for_writers(int dir, const char *name)
+{
+    cleanup_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    for (int waited = 0; fd >= 0 && waited < WRITERS_MS; waited++) {
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+            fcntl(fd, F_SETLEASE, F_UNLCK);
+            return;
+        }
+        if (errno != EAGAIN)
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 /* Is dir/name still what the sync read? By its stat data if they cannot deceive (older than the
  * reading), else by its content. 1, 0 or a negative code. */
 static int is_as_read(struct put *p, int dir, const char *name, const struct tree_change *c,
@@ -148,6 +166,8 @@ static int is_as_read(struct put *p, int dir, const char *name, const struct tre
 {
     struct stat st;
     struct oid oid;
+    if (S_ISREG(c->old_mode))
+        wait_for_writers(dir, name);
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return err_errno(p->err, "stat %.300s", c->path);
     if (!same_type(c->old_mode, &st))
@@ -294,6 +314,7 @@ static int put_merged(struct put *p, const struct tree_change *c, struct str *mi
                        : 0;
         }
         cleanup_str struct str out = STR_INIT;
+        wait_for_writers(p->tmp, name);
         rc = fd_read_file(p->tmp, name, MERGE_TEXT_MAX, &out, p->err);
         if (rc < 0)
             return rc;
