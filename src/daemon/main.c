@@ -18,9 +18,11 @@
 #include "daemon/confine.h"
 #include "daemon/probe.h"
 #include "daemon/wiring.h"
+#include "sandbox/sandbox.h"
 
 #define LOCK_WAIT_MS 15000 /* an earlier server may still be ending */
 #define QUIESCE_MS 200     /* answers under way go out */
+#define READY_POLL_MS 5
 #define EXIT_USAGE 2
 
 extern char **environ;
@@ -122,13 +124,24 @@ static void on_signal(int signo, void *payload)
     loop_add_timer(w->loop, QUIESCE_MS, false, end_now, w->loop);
 }
 
-static void say_ready(const struct wiring *w, const struct config *config)
+struct announcement {
+    const struct wiring *w;
+    const struct config *config;
+    struct loop_watch *timer;
+};
+
+/* Ready means that the keeper serves too, whatever it says of its engine. */
+static void say_ready(void *payload)
 {
+    struct announcement *a = payload;
+    if (!sessions_keeper_answered(a->w->sessions))
+        return;
     cleanup_str struct str url = STR_INIT;
-    str_adds(&url, config->tls_cert ? "https://" : "http://");
-    url_add_host_port(&url, config->bind, api_port(w->api));
+    str_adds(&url, a->config->tls_cert ? "https://" : "http://");
+    url_add_host_port(&url, a->config->bind, api_port(a->w->api));
     printf("steadystated: listening on %s\n", url.p);
     fflush(stdout);
+    loop_remove(a->timer);
 }
 
 static int serve(const struct config *config, const struct compute_choice *choice,
@@ -148,7 +161,8 @@ static int serve(const struct config *config, const struct compute_choice *choic
         rc = probe_run(choice, keeper_pid, err);
 #endif
     if (rc == 0 && !probe) {
-        say_ready(&w, config);
+        struct announcement a = {.w = &w, .config = config};
+        a.timer = loop_add_timer(w.loop, READY_POLL_MS, true, say_ready, &a);
         rc = loop_run(w.loop, err);
     }
     if (rc == 0 && w.keeper_lost)
@@ -184,6 +198,9 @@ static int start(struct config *config, bool probe, struct err *err)
         rc = compute_choose(config, &choice, err);
     if (rc == 0)
         rc = open_way(config, &choice, err);
+    if (rc == 0)
+        rc = sandbox_hide(
+            err); /* before the fork, so that neither process was ever to be seen by the other */
     if (rc == 0)
         rc = keeper_process_start(config, &choice, server_id, &keeper, err);
     if (rc == 0) {

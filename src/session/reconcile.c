@@ -114,6 +114,11 @@ void reconcile_tick(struct sessions *s)
     }
 }
 
+bool sessions_keeper_answered(const struct sessions *s)
+{
+    return s->info || s->info_err.code;
+}
+
 int sessions_health(struct sessions *s, struct json_object *obj, struct err *err)
 {
     json_add_str(obj, "provider", s->config.compute_provider);
