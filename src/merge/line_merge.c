@@ -95,18 +95,27 @@ static struct verdict both_inserted(const struct line_versions *v, const struct 
     return (struct verdict){JOINT_CLASH, LINE_CLASH};
 }
 
+/* The hunks within a region: v[*from, *to). */
+static void hunks_of(const struct diff *d, const struct region *r, size_t *from, size_t *to)
+{
+    size_t low = 0, high = d->len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (d->v[mid].a_at < r->base)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *from = *to = low;
+    while (*to < d->len && d->v[*to].a_at + d->v[*to].a_n <= r->base + r->base_n)
+        ++*to;
+}
+
 static const struct diff_hunk *only_hunk(const struct diff *d, const struct region *r)
 {
-    const struct diff_hunk *only = NULL;
-    for (size_t i = 0; i < d->len; i++) {
-        const struct diff_hunk *h = &d->v[i];
-        if (h->a_at < r->base || h->a_at + h->a_n > r->base + r->base_n)
-            continue;
-        if (only)
-            return NULL;
-        only = h;
-    }
-    return only;
+    size_t from, to;
+    hunks_of(d, r, &from, &to);
+    return to == from + 1 ? &d->v[from] : NULL;
 }
 
 /* One hunk of each side, end to end: both can happen when they stay apart. */
@@ -126,9 +135,10 @@ static struct verdict side_by_side(const struct line_versions *v, const struct d
 
 static bool only_deletes(const struct diff *d, const struct region *r)
 {
-    for (size_t i = 0; i < d->len; i++)
-        if (d->v[i].a_at >= r->base && d->v[i].a_at + d->v[i].a_n <= r->base + r->base_n &&
-            d->v[i].b_n)
+    size_t from, to;
+    hunks_of(d, r, &from, &to);
+    for (; from < to; from++)
+        if (d->v[from].b_n)
             return false;
     return true;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "merge/contained.h"
 #include "merge/edits.h"
 #include "merge/line_merge.h"
 #include "merge/words.h"
@@ -220,10 +221,35 @@ static bool identical(const struct run *r, const struct edit *a, const struct ed
                   n * sizeof(uint32_t)) == 0;
 }
 
+static size_t bytes_of(const struct run *r, const struct edit *e)
+{
+    return lines_range(text_of(r, e->side), e->line_from, e->line_to).len;
+}
+
 static bool same_line_changed(const struct run *r, const struct edit_group *g)
 {
     const struct edit *e = &r->edits.v[g->first];
-    return g->n == 2 && e[0].kind == EDIT_CHANGE && e[1].kind == EDIT_CHANGE;
+    return g->n == 2 &&
+           lines_range(&r->v->base, g->from, g->to).len + bytes_of(r, &e[0]) + bytes_of(r, &e[1]) <=
+               MERGE_LINE_MAX &&
+           e[0].kind == EDIT_CHANGE && e[1].kind == EDIT_CHANGE &&
+           !edits_rewrapped(r->v, r->edits.v, r->edits.len, &e[0]) &&
+           !edits_rewrapped(r->v, r->edits.v, r->edits.len, &e[1]);
+}
+
+/* One side's edits happen, the other's are among them. */
+static void apply_side(struct run *r, const struct edit_group *g, enum merge_side side)
+{
+    uint32_t at = g->from;
+    for (size_t i = g->first; i < g->first + g->n; i++) {
+        const struct edit *e = &r->edits.v[i];
+        if (e->side != side)
+            continue;
+        keep_base(r, at, e->from);
+        apply_edit(r, e);
+        at = e->to;
+    }
+    keep_base(r, at, g->to);
 }
 
 /* A line that both changed, word by word. False: they clash. */
@@ -261,14 +287,20 @@ static bool merge_line(struct run *r, const struct edit_group *g)
 static void apply_group(struct run *r, const struct edit_group *g)
 {
     const struct edit *e = &r->edits.v[g->first];
+    enum merge_side container =
+        g->local && g->canonical ? edits_container(r->v, e, g->n) : MERGE_NOBODY;
     if (!g->local || !g->canonical) {
-        for (size_t i = 0; i < g->n; i++)
+        bool again = g->local && g->n == 1 && e->kind == EDIT_INSERT &&
+                     edits_inserted_elsewhere(r->v, r->edits.v, r->edits.len, e);
+        for (size_t i = 0; i < g->n && !again; i++)
             apply_edit(r, &e[i]);
     } else if (g->n == 2 && identical(r, &e[0], &e[1])) {
         start_line(r);
         insert_lines(r, MERGE_BOTH, e[e[0].side != MERGE_CANONICAL].line_from,
                      e[e[0].side != MERGE_CANONICAL].line_to);
         delete_base(r, MERGE_BOTH, g->from, g->to);
+    } else if (container != MERGE_NOBODY) {
+        apply_side(r, g, container);
     } else if (g->from == g->to) {
         both_inserted(r, g);
     } else if (only_deletes(r, g, MERGE_LOCAL) && only_deletes(r, g, MERGE_CANONICAL)) {
@@ -287,7 +319,8 @@ static bool clashes(struct run *r, const struct edit_group *g)
 {
     const struct edit *e = &r->edits.v[g->first];
     if (!g->local || !g->canonical || g->from == g->to || only_deletes(r, g, MERGE_LOCAL) ||
-        only_deletes(r, g, MERGE_CANONICAL) || (g->n == 2 && identical(r, &e[0], &e[1])))
+        only_deletes(r, g, MERGE_CANONICAL) || (g->n == 2 && identical(r, &e[0], &e[1])) ||
+        edits_container(r->v, e, g->n) != MERGE_NOBODY)
         return false;
     if (!same_line_changed(r, g))
         return true;
@@ -339,6 +372,13 @@ void reconcile_region(const struct versions *v, const struct region *region, siz
               budget);
     edits_add(&r.edits, MERGE_LOCAL, &v->base, &v->local, &v->local_diff, from, to, budget);
     edits_group(&r.edits);
+    enum merge_side container = edits_container(v, r.edits.v, r.edits.len);
+    if (container != MERGE_NOBODY) {
+        struct edit_group whole = {from, to, 0, r.edits.len, true, true};
+        apply_side(&r, &whole, container);
+        edits_release(&r.edits);
+        return;
+    }
     widen_clashes(&r);
     uint32_t at = from;
     for (size_t i = 0; i < r.edits.groups_len; i++) {

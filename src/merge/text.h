@@ -22,8 +22,9 @@
  * Deterministic: the same three inputs in the same roles give the same bytes everywhere. Time and
  * memory are linear in the inputs for similar texts; for texts with nothing in common the line diff
  * stops looking for the shortest script after the square root of the number of lines, as xdiff
- * does, and the word diff is left out for regions with more than MERGE_WORDS_MAX words (their lines
- * are then taken as rewritten).
+ * does; lines that both sides rewrote are compared with each other at most two million times in one
+ * merge, and word by word only up to MERGE_LINE_MAX bytes. What is not compared counts as
+ * rewritten.
  */
 #ifndef MERGE_TEXT_H
 #define MERGE_TEXT_H
@@ -37,8 +38,8 @@
 
 /* Longest version accepted, in bytes. */
 #define MERGE_TEXT_MAX ((size_t)64 << 20)
-/* Words of a region, all three versions together, up to which it is compared word by word. */
-#define MERGE_WORDS_MAX 60000
+/* Length of a line, all three versions together, up to which it is compared word by word. */
+#define MERGE_LINE_MAX ((size_t)256 << 10)
 
 /* A borrowed piece of text; p may be NULL when len is 0. */
 struct merge_slice {
