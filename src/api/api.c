@@ -34,8 +34,7 @@ static const struct http_route routes[] = {
 };
 /* clang-format on */
 
-/* ---- the gate -----------------------------------------------------------------------------------
- */
+/* ---- the gate ---- */
 
 static bool pass_limit(struct api *api, struct http_request *req, int bucket)
 {
@@ -95,8 +94,7 @@ struct session_caller api_caller(struct http_request *req)
     return (struct session_caller){who->provider, who->subject, who->login};
 }
 
-/* ---- later answers ------------------------------------------------------------------------------
- */
+/* ---- later answers ---- */
 
 struct api_ticket *api_defer(struct api *api, struct http_request *req)
 {
@@ -133,8 +131,7 @@ void api_reply_text_later(int code, const char *json, size_t len, const struct e
         http_reply_json_text(req, 200, json, len);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static int start_server(struct api *api, struct err *err)
 {

@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "proto/spec.h"
 
-/* ---- start
- * --------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 struct starting {
     struct api *api;
@@ -132,8 +131,7 @@ void api_auth_device(struct http_request *req, void *payload)
     starting_free(s);
 }
 
-/* ---- poll
- * ---------------------------------------------------------------------------------------- */
+/* ---- poll ---- */
 
 struct polling {
     struct api *api;

@@ -44,8 +44,7 @@ void api_reply_login(struct api *api, struct http_request *req, const struct ide
     http_reply_json(req, 200, obj);
 }
 
-/* ---- a forge's token
- * ------------------------------------------------------------------------------ */
+/* ---- a forge's token ---- */
 
 struct asking {
     struct api *api;
@@ -129,8 +128,7 @@ void api_auth_token(struct http_request *req, void *payload)
         ask(api, req, provider, sent.token);
 }
 
-/* ---- refresh tokens
- * ------------------------------------------------------------------------------- */
+/* ---- refresh tokens ---- */
 
 /* NULL when the answer has been given. */
 static const char *sent_token(struct http_request *req)

@@ -17,8 +17,7 @@ static const char *path_id(struct http_request *req)
     return NULL;
 }
 
-/* ---- create
- * ---------------------------------------------------------------------------------------- */
+/* ---- create ---- */
 
 static void created(int code, const char *json, size_t len, const struct err *err, void *payload)
 {
@@ -56,8 +55,7 @@ void api_sessions_create(struct http_request *req, void *payload)
     session_create(api->options.sessions, &caller, &r, created, api_defer(api, req));
 }
 
-/* ---- read
- * ------------------------------------------------------------------------------------------ */
+/* ---- read ---- */
 
 /* A query parameter that is there but empty counts as absent. */
 static const char *query(struct http_request *req, const char *name)
@@ -87,7 +85,7 @@ void api_sessions_list(struct http_request *req, void *payload)
     if (session_list(api->options.sessions, &caller, state, after, limit, &json, &err))
         api_reply_session_err(req, &err);
     else
-        http_reply_json_text(req, 200, json.p, json.len);
+        http_reply_json_take(req, 200, &json);
 }
 
 void api_session_get(struct http_request *req, void *payload)
@@ -102,11 +100,10 @@ void api_session_get(struct http_request *req, void *payload)
     if (session_get(api->options.sessions, &caller, id, &json, &err))
         api_reply_session_err(req, &err);
     else
-        http_reply_json_text(req, 200, json.p, json.len);
+        http_reply_json_take(req, 200, &json);
 }
 
-/* ---- change
- * ---------------------------------------------------------------------------------------- */
+/* ---- change ---- */
 
 void api_session_delete(struct http_request *req, void *payload)
 {
@@ -120,7 +117,7 @@ void api_session_delete(struct http_request *req, void *payload)
     if (session_delete(api->options.sessions, &caller, id, &json, &err))
         api_reply_session_err(req, &err);
     else
-        http_reply_json_text(req, 202, json.p, json.len);
+        http_reply_json_take(req, 202, &json);
 }
 
 void api_session_extend(struct http_request *req, void *payload)
@@ -141,5 +138,5 @@ void api_session_extend(struct http_request *req, void *payload)
     if (session_extend(api->options.sessions, &caller, id, ttl, &json, &err))
         api_reply_session_err(req, &err);
     else
-        http_reply_json_text(req, 200, json.p, json.len);
+        http_reply_json_take(req, 200, &json);
 }

@@ -86,8 +86,7 @@ int64_t jwt_signer_ttl(const struct jwt_signer *s)
     return s->ttl;
 }
 
-/* ---- issuing ------------------------------------------------------------------------------------
- */
+/* ---- issuing ---- */
 
 static int add_claims(struct jwt_signer *s, jwt_t *jwt, const struct identity *who)
 {
@@ -122,8 +121,7 @@ int jwt_signer_issue(struct jwt_signer *s, const struct identity *who, struct st
     return 0;
 }
 
-/* ---- checking -----------------------------------------------------------------------------------
- */
+/* ---- checking ---- */
 
 /* Three parts of base64url, so that nothing else ever reaches the library. */
 static bool looks_like_jwt(const char *token, size_t len)

@@ -98,8 +98,7 @@ struct auth_provider {
     const struct auth_provider_ops *ops;
 };
 
-/* ---- registry: one thread -----------------------------------------------------------------------
- */
+/* ---- registry: one thread ---- */
 
 struct auth_providers;
 
@@ -116,8 +115,7 @@ int auth_providers_get(struct auth_providers *r, const char *name, struct auth_p
 /* Names, for messages and /health: "fake, sshkey". */
 void auth_providers_names(const struct auth_providers *r, struct str *out);
 
-/* ---- the providers ------------------------------------------------------------------------------
- */
+/* ---- the providers ---- */
 
 struct users;
 /* users is borrowed and must outlive the registry. */

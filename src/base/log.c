@@ -26,6 +26,11 @@ void log_setup(const char *program, enum log_level level, enum log_format format
     config.format = format;
 }
 
+bool log_enabled(enum log_level level)
+{
+    return level <= config.level;
+}
+
 int log_level_parse(const char *word, enum log_level *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(level_words); i++) {

@@ -16,13 +16,23 @@
 #include "http/server_internal.h"
 
 #define BACKLOG 511
-#define POOL_SIZE                                                                  \
-    (48 * 1024) /* of a connection: HTTP_HEADER_MAX, parsed, and the answer's head \
-                 */
+/* Of a connection: HTTP_HEADER_MAX, parsed, and the answer's head. libmicrohttpd clears all of it
+ * before each request. */
+#define POOL_SIZE (16 * 1024)
 #define TICK_MS 1000
 #define RUN_ROUNDS 64
 
-/* ---- one request ----------------------------------------------------------------------------- */
+/* ---- one request ---- */
+
+static void set_request_id(struct http_server *server, char id[HTTP_REQUEST_ID_LEN + 1])
+{
+    size_t n = sizeof server->id_prefix - 1;
+    memcpy(id, server->id_prefix, n);
+    uint32_t v = server->id_counter++;
+    for (size_t i = HTTP_REQUEST_ID_LEN; i > n; v >>= 4)
+        id[--i] = "0123456789abcdef"[v & 15];
+    id[HTTP_REQUEST_ID_LEN] = '\0';
+}
 
 static struct http_request *request_new(struct http_server *server, struct MHD_Connection *c)
 {
@@ -32,7 +42,7 @@ static struct http_request *request_new(struct http_server *server, struct MHD_C
     req->body = (struct str)STR_INIT;
     req->headers = (struct strv)STRV_INIT;
     req->started_ms = clock_mono_ms(&clock_real);
-    snprintf(req->id, sizeof req->id, "%s%08x", server->id_prefix, server->id_counter++);
+    set_request_id(server, req->id);
     req->next = server->requests;
     if (req->next)
         req->next->prev = req;
@@ -56,6 +66,8 @@ static void log_request(const struct http_request *req)
         level = LOG_LEVEL_WARN;
     else if (req->method != HTTP_GET)
         level = LOG_LEVEL_INFO;
+    if (!log_enabled(level))
+        return;
     snprintf(status, sizeof status, "%d", req->status);
     snprintf(ms, sizeof ms, "%lld", (long long)(clock_mono_ms(&clock_real) - req->started_ms));
     log_fields(level, "request", "id", req->id, "from", req->address, "method",
@@ -209,8 +221,7 @@ void http_server_run_soon(struct http_server *server)
         server->again = loop_add_timer(server->loop, 0, false, on_again, server);
 }
 
-/* ---- later answers ----------------------------------------------------------------------------
- */
+/* ---- later answers ---- */
 
 http_ticket http_defer(struct http_request *req)
 {
@@ -248,8 +259,7 @@ static void end_deferred(struct http_server *server, int64_t now, int status, co
             http_reply_problem(req, status, word, detail);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static void run(struct http_server *server)
 {
@@ -283,8 +293,7 @@ static void on_tick(void *payload)
     run(server);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int open_socket(const char *address, int port, struct err *err)
 {

@@ -24,7 +24,7 @@
 #include "base/str.h"
 
 #define HTTP_BODY_MAX (64 * 1024)
-#define HTTP_HEADER_MAX (16 * 1024) /* request line and headers together */
+#define HTTP_HEADER_MAX (8 * 1024) /* request line and headers together */
 #define HTTP_CONNECTIONS_MAX 1024
 #define HTTP_CONNECTIONS_PER_ADDRESS 256
 #define HTTP_IDLE_TIMEOUT_S 30
@@ -73,8 +73,7 @@ void http_server_quiesce(struct http_server *server);
 /* Answers deferred requests with 503 and closes everything. NULL is allowed. */
 void http_server_free(struct http_server *server);
 
-/* ---- the request; strings are borrowed for its life -------------------------------------------
- */
+/* ---- the request; strings are borrowed for its life ---- */
 
 const char *http_path_param(struct http_request *req, const char *name);
 const char *http_query(struct http_request *req, const char *name);  /* decoded, NULL when absent */
@@ -92,16 +91,16 @@ struct json_object *http_body_json(struct http_request *req, bool allow_empty);
 void http_set_data(struct http_request *req, void *data, void (*free_fn)(void *));
 void *http_data(struct http_request *req);
 
-/* ---- answers: exactly one per request ----------------------------------------------------------
- */
+/* ---- answers: exactly one per request ---- */
 
 /* Before the answer; name and value are copied, control bytes refused (BUG). */
 void http_reply_header(struct http_request *req, const char *name, const char *value);
 
 /* Takes obj. */
 void http_reply_json(struct http_request *req, int status, struct json_object *obj);
-/* JSON text that is already there; copied. */
+/* JSON text that is already there; copied, or taken (text is empty afterwards). */
 void http_reply_json_text(struct http_request *req, int status, const char *text, size_t len);
+void http_reply_json_take(struct http_request *req, int status, struct str *text);
 /* application/problem+json {type, title, status, detail, error}. */
 void http_reply_problem(struct http_request *req, int status, const char *word, const char *detail);
 void http_reply_problemf(struct http_request *req, int status, const char *word, const char *fmt,
@@ -113,8 +112,7 @@ void http_reply_problemf(struct http_request *req, int status, const char *word,
  * only. */
 void http_reply_err(struct http_request *req, const struct err *err);
 
-/* ---- later answers ------------------------------------------------------------------------------
- */
+/* ---- later answers ---- */
 
 typedef uint64_t http_ticket; /* never 0 */
 
@@ -122,8 +120,7 @@ http_ticket http_defer(struct http_request *req);
 /* The request behind a ticket, to be answered now; NULL when it is gone. */
 struct http_request *http_resume(struct http_server *server, http_ticket ticket);
 
-/* ---- long answers, fed from the loop
- * ------------------------------------------------ */
+/* ---- long answers, fed from the loop ---- */
 
 #define HTTP_SIZE_UNKNOWN UINT64_MAX
 

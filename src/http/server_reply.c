@@ -32,7 +32,6 @@ static void add_fixed_headers(struct http_request *req, struct MHD_Response *r)
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "Content-Security-Policy",
                             "default-src 'none'; frame-ancestors 'none'");
-    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
     if (req->server->tls)
         MHD_add_response_header(r, "Strict-Transport-Security", "max-age=31536000");
     if (req->server->cors.len)
@@ -97,6 +96,12 @@ void http_reply_json_text(struct http_request *req, int status, const char *text
     str_add(&copy, text, len);
     str_addc(&copy, '\n');
     reply_text(req, status, &copy, "application/json");
+}
+
+void http_reply_json_take(struct http_request *req, int status, struct str *text)
+{
+    str_addc(text, '\n');
+    reply_text(req, status, text, "application/json");
 }
 
 static const char *title_of(int status)

@@ -31,8 +31,7 @@ static struct world {
     struct str out;
 } w;
 
-/* ---- a keeper
- * ------------------------------------------------------------------------------------ */
+/* ---- a keeper ---- */
 
 struct reply {
     char verb[16];
@@ -130,8 +129,7 @@ static void find_people(void *self, const struct session_people_query *q, sessio
     session_people_release(&people);
 }
 
-/* ---- a provider that waits for another machine
- * ------------------------------------------------------ */
+/* ---- a provider that waits for another machine ---- */
 
 static int slow_start(struct auth_provider *p, const struct auth_start_in *in,
                       struct auth_start_out *out, struct err *err)
@@ -199,8 +197,7 @@ static int make_slow(void *payload, struct auth_provider **out, struct err *err)
     return 0;
 }
 
-/* ---- the world
- * ---------------------------------------------------------------------------------------- */
+/* ---- the world ---- */
 
 static void *run(void *payload)
 {
@@ -302,8 +299,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 static int post(const char *target, const char *jwt, const char *body)
 {
@@ -365,9 +361,7 @@ static char *create(const char *jwt)
     return member("id");
 }
 
-/* ---- login
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- login ---- */
 
 static void test_login_and_me(void **state)
 {
@@ -468,8 +462,7 @@ static void test_refresh_and_revoke(void **state)
     expect(post("/auth/refresh", NULL, "{\"refresh_token\":null}"), 400, "refresh_token");
 }
 
-/* ---- sessions
- * --------------------------------------------------------------------------------------------- */
+/* ---- sessions ---- */
 
 static void test_create_and_read(void **state)
 {
@@ -698,9 +691,7 @@ static void test_engine_down(void **state)
     expect(call("GET", "/archives", jwt), 503, "engine_unavailable");
 }
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- limits ---- */
 
 static void test_rate_limits(void **state)
 {
