@@ -123,6 +123,15 @@ def _quoted(value):
     return quote(json.dumps(value))
 
 
+def _purge_orphans(script):
+    """Engines of test runs that were killed before they could take theirs away."""
+    for directory in pathlib.Path("/var/tmp").glob("sse-*-*"):
+        owner = directory.name.split("-")[1]
+        if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            for kind in KINDS:
+                subprocess.run([script, "purge", kind, directory], check=False)
+
+
 @contextlib.contextmanager
 def running(kind, own=False):
     """An engine that answers. `own`: never a shared one, because the test stops or breaks it."""
@@ -131,9 +140,10 @@ def running(kind, own=False):
     if given and not own:
         yield Engine(kind, given)
         return
-    # Short, because sockets lie below it; not under TMPDIR, because overlayfs may not lie on overlayfs.
-    directory = tempfile.mkdtemp(prefix="sse-", dir="/var/tmp")
     script = ROOT / "scripts/dev-engine"
+    _purge_orphans(script)
+    # Short, because sockets lie below it; not under TMPDIR, because overlayfs may not lie on overlayfs.
+    directory = tempfile.mkdtemp(prefix=f"sse-{os.getpid()}-", dir="/var/tmp")
     try:
         made = subprocess.run([script, "start", kind, directory], check=True, stdout=subprocess.PIPE, text=True)
         yield Engine(kind, made.stdout.strip(), directory)
