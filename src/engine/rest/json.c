@@ -56,8 +56,15 @@ struct json_object *rest_json_network(const struct engine_network *network)
     return obj;
 }
 
+/* netavark takes 0.0.0.0 for an address that packets go to, so that nothing arrives; without an
+ * address it publishes on all. dockerd publishes on IPv6 as well then. */
+static const char *host_ip_of(const struct engine_container_spec *spec, bool podman)
+{
+    return podman && strcmp(spec->host_ip, "0.0.0.0") == 0 ? "" : spec->host_ip;
+}
+
 static void add_ports(struct json_object *body, struct json_object *host,
-                      const struct engine_container_spec *spec)
+                      const struct engine_container_spec *spec, bool podman)
 {
     if (!spec->port)
         return;
@@ -67,7 +74,7 @@ static void add_ports(struct json_object *body, struct json_object *host,
     json_add(exposed, port, json_object_new_object());
     json_add(body, "ExposedPorts", exposed);
     struct json_object *binding = json_object_new_object();
-    json_add_str(binding, "HostIp", spec->host_ip);
+    json_add_str(binding, "HostIp", host_ip_of(spec, podman));
     json_add_str(binding, "HostPort", host_port);
     struct json_object *list = json_object_new_array();
     json_object_array_add(list, binding);
@@ -120,7 +127,7 @@ static void add_limits(struct json_object *host, const struct engine_container_s
 }
 
 static void add_security(struct json_object *host, const struct engine_container_spec *spec,
-                         bool userns_option)
+                         bool podman)
 {
     json_add(host, "CapDrop", one_string("ALL"));
     struct json_object *caps = json_object_new_array();
@@ -134,7 +141,7 @@ static void add_security(struct json_object *host, const struct engine_container
     }
     json_add(host, "SecurityOpt", options);
     json_add_bool(host, "Privileged", false);
-    if (userns_option && spec->userns_size) {
+    if (podman && spec->userns_size) {
         cleanup_free char *mode =
             xasprintf("auto:uidmapping=0:%u:%u,gidmapping=0:%u:%u", spec->userns_base,
                       spec->userns_size, spec->userns_base, spec->userns_size);
@@ -142,8 +149,7 @@ static void add_security(struct json_object *host, const struct engine_container
     }
 }
 
-struct json_object *rest_json_container(const struct engine_container_spec *spec,
-                                        bool userns_option)
+struct json_object *rest_json_container(const struct engine_container_spec *spec, bool podman)
 {
     struct json_object *body = json_object_new_object();
     struct json_object *host = json_object_new_object();
@@ -166,10 +172,10 @@ struct json_object *rest_json_container(const struct engine_container_spec *spec
     json_add(body, "Healthcheck", health);
 
     json_add_str(host, "NetworkMode", spec->network ? spec->network : "none");
-    add_ports(body, host, spec);
+    add_ports(body, host, spec, podman);
     add_storage(host, spec);
     add_limits(host, spec);
-    add_security(host, spec, userns_option);
+    add_security(host, spec, podman);
     struct json_object *restart = json_object_new_object();
     json_add_str(restart, "Name", "no");
     json_add(host, "RestartPolicy", restart);

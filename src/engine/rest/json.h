@@ -9,8 +9,7 @@
 #include "engine/engine.h"
 
 /* Body of a create. seccomp goes into SecurityOpt as it is: path or text. */
-struct json_object *rest_json_container(const struct engine_container_spec *spec,
-                                        bool userns_option);
+struct json_object *rest_json_container(const struct engine_container_spec *spec, bool podman);
 struct json_object *rest_json_network(const struct engine_network *network);
 /* {"key":"value"} from "key=value" entries. */
 struct json_object *rest_json_labels(const struct strv *labels);

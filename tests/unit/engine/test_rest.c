@@ -285,6 +285,39 @@ static void test_create_body(void **state)
     }
 }
 
+/* What a server that listens for ssh on all addresses asks for. */
+static void check_all_addresses(const char *version, const char *info, const char *want)
+{
+    reply(version);
+    if (info)
+        reply(info);
+    reply(ANSWER("201 Created", "{\"Id\":\"00ff\",\"Warnings\":[]}"));
+    serve(5000);
+    struct engine_container_spec spec = {.name = "n",
+                                         .image = "img",
+                                         .network = "net",
+                                         .port = 2222,
+                                         .host_ip = "0.0.0.0",
+                                         .host_port = 20001};
+    cleanup_strv struct strv none = STRV_INIT;
+    spec.entrypoint = spec.labels = &none;
+    char id[ENGINE_ID_MAX + 1];
+    assert_int_equal(e.ops->container_create(e.self, &spec, id, NULL), 0);
+    assert_non_null(strstr(f.asked[info ? 2 : 1].p, want));
+}
+
+static void test_all_addresses_on_podman(void **state)
+{
+    (void)state;
+    check_all_addresses(podman_version, podman_libpod_info, "\"HostIp\":\"\"");
+}
+
+static void test_all_addresses_on_docker(void **state)
+{
+    (void)state;
+    check_all_addresses(docker_version, NULL, "\"HostIp\":\"0.0.0.0\"");
+}
+
 static void test_lists(void **state)
 {
     (void)state;
@@ -408,6 +441,8 @@ int main(void)
         T(test_cut_and_slow_answers),
         T(test_engine_that_is_away),
         T(test_create_body),
+        T(test_all_addresses_on_podman),
+        T(test_all_addresses_on_docker),
         T(test_lists),
         T(test_removal_that_answers_wrongly),
         T(test_removal_that_fails),
