@@ -41,12 +41,6 @@ static int agent_path(char **out, struct err *err)
     return 0;
 }
 
-/* In a container of our own the engine's host does not see our files under the same names. */
-static bool in_container(void)
-{
-    return access("/run/.containerenv", F_OK) == 0 || access("/.dockerenv", F_OK) == 0;
-}
-
 /* "container" was asked for and no engine was named: it may still be starting. */
 static int wait_for_engine(char **socket, struct err *err)
 {
@@ -85,8 +79,7 @@ int compute_choose(const struct config *config, struct compute_choice *out, stru
     }
     if (rc)
         return err_set(err, rc, "%s", why.msg);
-    if (!in_container())
-        out->profile_path = path_join(config->state_dir, "session-seccomp.json");
+    out->profile_path = path_join(config->state_dir, "session-seccomp.json");
     return 0;
 }
 

@@ -9,15 +9,15 @@
 #include "compute/provider.h"
 #include "daemon/config.h"
 
-#define COMPUTE_ENGINE_WAIT_MS 60000 /* for an engine that was asked for and does not answer yet \
-                                      */
+#define COMPUTE_ENGINE_WAIT_MS                                        \
+    60000 /* for an engine that was asked for and does not answer yet \
+           */
 
 struct compute_choice {
     bool local;
     char *socket;       /* of the engine; NULL: local */
     char *agent;        /* steadystate-agent beside this program; for the local provider */
-    char *profile_path; /* where the engine's host finds a seccomp policy; NULL: it cannot see our
-                           files */
+    char *profile_path; /* where the engine's host may find the seccomp policy; NULL: local */
 };
 void compute_choice_release(struct compute_choice *choice);
 

@@ -145,32 +145,69 @@ static struct provider_session *session_of(struct provider_sessions *out, const 
     return s;
 }
 
-static int container_list(void *self, struct provider_sessions *out, struct err *err)
+static void add_container(struct provider_sessions *out, const struct engine_container *c)
 {
-    struct container_provider *cp = self;
-    memset(out, 0, sizeof *out);
-    cleanup_free char *label = xasprintf(LABEL_SERVER "=%s", cp->server_id);
-    for (int kind = ENGINE_CONTAINERS; kind <= ENGINE_VOLUMES; kind++) {
-        cleanup_engine_list struct engine_list list = {0};
-        int rc = cp->engine.ops->list(cp->engine.self, (enum engine_kind)kind, label, &list, err);
-        if (rc < 0) {
-            provider_sessions_release(out);
-            return rc;
-        }
-        for (size_t i = 0; i < list.len; i++) {
-            const char *id = engine_label(&list.v[i].labels, LABEL_SESSION);
-            const char *hash = engine_label(&list.v[i].labels, LABEL_SPEC);
-            if (!id || !session_id_is_valid(id))
-                continue;
-            struct provider_session *s = session_of(out, id);
-            if (kind != ENGINE_CONTAINERS)
-                continue;
-            s->running = list.v[i].state == ENGINE_RUNNING;
-            if (hash && strlen(hash) == sizeof s->spec_hash - 1)
-                memcpy(s->spec_hash, hash, sizeof s->spec_hash);
-        }
+    const char *id = engine_label(&c->labels, LABEL_SESSION);
+    const char *hash = engine_label(&c->labels, LABEL_SPEC);
+    if (!id || !session_id_is_valid(id))
+        return;
+    struct provider_session *s = session_of(out, id);
+    s->running = c->state == ENGINE_RUNNING;
+    if (hash && strlen(hash) == sizeof s->spec_hash - 1)
+        memcpy(s->spec_hash, hash, sizeof s->spec_hash);
+}
+
+/* Podman lists nothing when one container of the machine, anybody's, has lost its network
+ * namespace. Each of ours still answers for itself. */
+static int look_at_each(const struct container_provider *cp, struct provider_sessions *out,
+                        struct err *err)
+{
+    for (size_t i = 0; i < out->len; i++) {
+        cleanup_engine_container struct engine_container c = {0};
+        struct container_names names;
+        struct err local = ERR_INIT;
+        container_names_of(out->v[i].id, &names);
+        int rc = cp->engine.ops->container_inspect(cp->engine.self, names.name, &c, &local);
+        if (rc == 0)
+            add_container(out, &c);
+        else if (rc != ERR_NOT_FOUND)
+            return err_set(err, rc, "%s", local.msg);
     }
     return 0;
+}
+
+static int list_all(const struct container_provider *cp, struct provider_sessions *out,
+                    struct err *err)
+{
+    cleanup_free char *label = xasprintf(LABEL_SERVER "=%s", cp->server_id);
+    bool each = false;
+    for (int kind = ENGINE_CONTAINERS; kind <= ENGINE_VOLUMES; kind++) {
+        struct err local = ERR_INIT;
+        cleanup_engine_list struct engine_list list = {0};
+        int rc =
+            cp->engine.ops->list(cp->engine.self, (enum engine_kind)kind, label, &list, &local);
+        if (rc == ERR_FAILED && kind == ENGINE_CONTAINERS)
+            each = true;
+        else if (rc < 0)
+            return err_set(err, rc, "%s", local.msg);
+        for (size_t i = 0; i < list.len; i++) {
+            const char *id = engine_label(&list.v[i].labels, LABEL_SESSION);
+            if (kind == ENGINE_CONTAINERS)
+                add_container(out, &list.v[i]);
+            else if (id && session_id_is_valid(id))
+                (void)session_of(out, id);
+        }
+    }
+    return each ? look_at_each(cp, out, err) : 0;
+}
+
+static int container_list(void *self, struct provider_sessions *out, struct err *err)
+{
+    memset(out, 0, sizeof *out);
+    int rc = list_all(self, out, err);
+    if (rc < 0)
+        provider_sessions_release(out);
+    return rc;
 }
 
 static void container_free(void *self)

@@ -324,6 +324,19 @@ static void test_engine_away(void **state)
     assert_int_equal(w->p.ops->remove(w->p.self, ID, NULL), ERR_UNAVAILABLE);
 }
 
+static void test_list_without_a_list(void **state)
+{
+    struct world *w = *state;
+    struct provider_sessions list = {0};
+    assert_int_equal(start(w, NULL), 0);
+    engine_memory_fault(w->m, "list", ERR_FAILED, 1, false);
+    assert_int_equal(w->p.ops->list(w->p.self, &list, NULL), 0);
+    assert_int_equal(list.len, 1);
+    assert_true(list.v[0].running);
+    assert_int_equal(strlen(list.v[0].spec_hash), 64);
+    provider_sessions_release(&list);
+}
+
 static void test_wrong_image(void **state)
 {
     struct world *w = *state;
@@ -397,6 +410,7 @@ int main(void)
         T(test_ignored_limits_are_refused),
         T(test_engines_that_cannot_protect),
         T(test_engine_away),
+        T(test_list_without_a_list),
         T(test_wrong_image),
         T(test_somebody_elses_container),
         T(test_disk_limit_is_refused),
