@@ -36,6 +36,7 @@ static int read_index(struct work *w, const char *name, struct index *out, struc
 static int borrow_index(struct work *w, struct err *err)
 {
     unlinkat(w->git, WORK_INDEX, 0);
+    unlinkat(w->git, WORK_INDEX ".lock", 0); /* of a git that was killed */
     if (linkat(w->git, "index", w->git, WORK_INDEX, 0) < 0 && errno != ENOENT)
         return err_errno(err, "link the index");
     return 0;
