@@ -104,7 +104,7 @@ int layout_make(const struct layout *l, struct err *err)
         mode_t mode;
     } dirs[] = {{l->root, open_mode},       {l->ssh, 0700},
                 {l->bin, open_mode},        {l->home, open_mode},
-                {l->extrausers, open_mode}, {l->scratch, 0700}};
+                {l->extrausers, open_mode}, {l->scratch, l->local ? 0700 : 0711}};
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         int rc = make_dir(dirs[i].path, dirs[i].mode, err);
         if (rc < 0)

@@ -4,7 +4,7 @@
  *     run [--session-root DIR] [--stdio] [--local]   serve the session
  *     ctl [--session-root DIR] [--local]             bridge to its control socket
  *     policy NAME                                    print a seccomp policy as the engines' JSON
- *     empty DIR                                      its own helper
+ *     snapshot, empty                                its own helpers
  */
 #include <getopt.h>
 #include <signal.h>
@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/archive.h"
 #include "agent/bridge.h"
 #include "agent/init.h"
 #include "agent/start.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #define EXIT_USAGE 2
 
@@ -90,6 +92,14 @@ static int policy(const char *name)
     return fd_write_full(STDOUT_FILENO, text.p, text.len, &err) < 0;
 }
 
+static int snapshot(char *const *args)
+{
+    int fd;
+    if (num_parse_int(args[2], 3, 1 << 20, &fd, NULL) < 0)
+        return usage();
+    return archive_snapshot(args[0], args[1], fd);
+}
+
 int main(int argc, char **argv)
 {
     struct agent_options options;
@@ -99,6 +109,8 @@ int main(int argc, char **argv)
     const char *verb = argv[1];
     if (strcmp(verb, "policy") == 0 && argc == 3)
         return policy(argv[2]);
+    if (strcmp(verb, "snapshot") == 0 && argc == 5)
+        return snapshot(argv + 2);
     if (strcmp(verb, "empty") == 0 && argc == 3)
         return start_empty(argv[2]);
     if (strcmp(verb, "version") == 0 && argc == 2)

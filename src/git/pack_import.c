@@ -17,6 +17,7 @@
 #include "git/pack.h"
 #include "git/repo_internal.h"
 #include "git/safe_path.h"
+#include "sandbox/sandbox.h"
 
 #define QUARANTINE "quarantine-"
 #define ERRORS_MAX 65536
@@ -459,7 +460,17 @@ int pack_import_finish(struct pack_import *imp, int wait_status, const struct pa
     return rc;
 }
 
-static int wait_limited(pid_t pid, int *status, struct err *err)
+/* A child of another uid ends by that uid's hand: the agent has no CAP_KILL. */
+static void kill_check(const struct pack_import_opts *opts, pid_t pid)
+{
+    if (opts->has_uid && geteuid() != opts->uid)
+        (void)sandbox_kill_as(opts->uid, opts->gid, -pid, SIGKILL);
+    else
+        (void)kill(-pid, SIGKILL);
+}
+
+static int wait_limited(const struct pack_import_opts *opts, pid_t pid, int *status,
+                        struct err *err)
 {
     struct timespec pause = {.tv_nsec = 500000};
     for (int64_t waited_us = 0;;) {
@@ -469,7 +480,7 @@ static int wait_limited(pid_t pid, int *status, struct err *err)
         if (got < 0 && errno != EINTR)
             return err_errno(err, "wait for the pack's check");
         if (waited_us > (int64_t)PACK_CHECK_SECONDS * 1000000) {
-            kill(-pid, SIGKILL);
+            kill_check(opts, pid);
             while (waitpid(pid, status, 0) < 0 && errno == EINTR)
                 continue;
             return 0;
@@ -488,7 +499,7 @@ int pack_import_wait(struct pack_import *imp, const struct pack_claim *claim, st
     int status = 0;
     int rc = pack_import_check(imp, &pid, err);
     if (rc == 0 && pid)
-        rc = wait_limited(pid, &status, err);
+        rc = wait_limited(&imp->opts, pid, &status, err);
     return rc ? rc : pack_import_finish(imp, status, claim, head, err);
 }
 

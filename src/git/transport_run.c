@@ -19,6 +19,7 @@
 #include "base/proc.h"
 #include "git/transport_env.h"
 #include "git/transport_parse.h"
+#include "sandbox/sandbox.h"
 
 #define POLL_MS 500
 #define GRACE_MS 5000 /* after stdout and stderr ended, for the process itself */
@@ -146,10 +147,20 @@ static bool take(struct run *r, int fd, bool is_stderr)
     return true;
 }
 
+/* A helper of another uid ends by that uid's hand: the agent has no CAP_KILL. */
+static void kill_group(const struct run *r)
+{
+    const struct transport_helper *h = r->job->helper;
+    if (h->has_uid && geteuid() != h->uid)
+        (void)sandbox_kill_as(h->uid, h->gid, -r->pid, SIGKILL);
+    else
+        (void)kill(-r->pid, SIGKILL);
+}
+
 static void end_group(struct run *r)
 {
     int status;
-    kill(-r->pid, SIGKILL);
+    kill_group(r);
     while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
         continue;
     r->pid = 0;
@@ -202,7 +213,7 @@ static int reap(struct run *r, struct err *err)
         }
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    kill(-r->pid, SIGKILL); /* children that outlived it */
+    kill_group(r); /* children that outlived it */
     r->job->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return 0;
 }
