@@ -136,7 +136,8 @@ def test_two_connections_of_one_person_share_one_worktree(agent, ann, bob):
 
 def test_logins_before_the_session_is_ready_wait_for_it(agent_of, ann):
     agent = agent_of().start()
-    steady.wait_for(lambda: "listening" in (agent.root / "ssh/sshd.log").read_text())
+    log = agent.root / "ssh/sshd.log"
+    steady.wait_for(lambda: log.exists() and "listening" in log.read_text())
     early = agent.ssh.start(ann, "cat README.md")
     agent.hello()
     out, errors = early.communicate(timeout=60)
@@ -389,7 +390,7 @@ def test_archive_holds_the_branch_and_everybodys_unsynced_work(agent, pushing, a
     assert steady.git("show", f"{refs[0]}:synced", cwd=clone) == "s\n"
     assert steady.git("show", f"{refs[1]}:draft", cwd=clone) == "draft\n"
     assert steady.git("show", f"{refs[1]}:README.md", cwd=clone) == "one\ntwo\ntwo\n"
-    assert steady.git("ls-tree", "--name-only", refs[2], cwd=clone).split() == ["b", "src"]
+    assert steady.git("ls-tree", "--name-only", refs[2], cwd=clone).split() == ["b", "src", "synced"]
     assert steady.git("show", "-s", "--format=%an", refs[2], cwd=clone).strip() == "bob"
 
 
