@@ -51,7 +51,8 @@ static const char *answer_of(const char *verb)
         return "{\"archives\":[{\"session_id\":\"aaaaaaaaaaaaaaaaaaaa\",\"size\":1,\"created_at\":"
                "1}]}";
     if (strcmp(verb, "info") == 0)
-        return "{\"ok\":true,\"working\":true,\"provider\":\"container\",\"engine\":{\"name\":\"podman\"},"
+        return "{\"ok\":true,\"working\":true,\"provider\":\"container\",\"engine\":{\"name\":"
+               "\"podman\"},"
                "\"warnings\":[]}";
     return "{}";
 }
