@@ -131,15 +131,12 @@ int merge_text(struct merge_slice base, struct merge_slice local, struct merge_s
     versions_init(&v, base, local, canonical);
     out->git_clean = weave_merge(&v, &w, &out->report);
     rc = weave_converge(&w, !all_utf8(base, local, canonical), &out->text, NULL, err);
-    cleanup_str struct str read_off = STR_INIT;
-    weave_text(&w, &read_off);
-    out->through_crdt = rc == 0 && out->text.len == read_off.len &&
-                        memcmp(out->text.p, read_off.p, read_off.len) == 0;
+    out->through_crdt = rc == 0 && weave_equals(&w, out->text.p, out->text.len);
     if (!out->through_crdt) {
         /* A document too large for ycrdt, or a fault in it: people still get their merge. */
         err_clear(err);
         str_clear(&out->text);
-        str_add(&out->text, read_off.p, read_off.len);
+        weave_text(&w, &out->text);
     }
     weave_release(&w);
     versions_release(&v);

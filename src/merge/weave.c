@@ -58,3 +58,17 @@ void weave_text(const struct weave *w, struct str *out)
         if (w->v[i].kind != WEAVE_DELETE)
             str_add(out, w->v[i].p, w->v[i].len);
 }
+
+bool weave_equals(const struct weave *w, const char *p, size_t len)
+{
+    if (len != w->visible)
+        return false;
+    for (size_t i = 0; i < w->len; i++) {
+        if (w->v[i].kind == WEAVE_DELETE)
+            continue;
+        if (memcmp(p, w->v[i].p, w->v[i].len) != 0)
+            return false;
+        p += w->v[i].len;
+    }
+    return true;
+}

@@ -60,7 +60,8 @@ void weave_add(struct weave *w, enum weave_kind kind, enum merge_side by, const 
 
 void weave_settle(struct weave *w);
 
-/* The result, read off the weave. */
+/* The result, read off the weave, and whether a text is that. */
 void weave_text(const struct weave *w, struct str *out);
+bool weave_equals(const struct weave *w, const char *p, size_t len);
 
 #endif
