@@ -262,7 +262,7 @@ static inline uint32_t item_text_bytes(const struct item *it)
 
 static inline const char *item_content(const struct ycrdt *d, const struct item *it)
 {
-    return d->clients[it->client].pool + it->off;
+    return it->bytes ? d->clients[it->client].pool + it->off : "";
 }
 
 /* store.c: items, clients, lists, types */

@@ -47,17 +47,17 @@ int update_parse(struct update *u, const void *p, size_t n, enum rec_mode mode, 
     u->sect = u->few;
     u->nsect = 0;
     u->deleted.len = 0;
-    if (n > YCRDT_MAX_UPDATE)
-        return err_set(err, ERR_LIMIT, "update is longer than %zu bytes", YCRDT_MAX_UPDATE);
     struct rd r = {p, (const uint8_t *)p + n};
-    uint64_t sections;
-    if (!rd_var(&r, &sections) || sections > n)
-        return bad(err, ERR_INVALID);
-    if (sections > YCRDT_MAX_CLIENTS)
-        return err_set(err, ERR_LIMIT, "update has more than %zu clients", YCRDT_MAX_CLIENTS);
-    if (sections > ARRAY_LEN(u->few))
-        u->sect = xreallocarray(NULL, sections, sizeof *u->sect);
+    uint64_t sections = 0;
     int code = 0;
+    if (n > YCRDT_MAX_UPDATE)
+        code = err_set(err, ERR_LIMIT, "update is longer than %zu bytes", YCRDT_MAX_UPDATE);
+    else if (!rd_var(&r, &sections) || sections > n)
+        code = bad(err, ERR_INVALID);
+    else if (sections > YCRDT_MAX_CLIENTS)
+        code = err_set(err, ERR_LIMIT, "update has more than %zu clients", YCRDT_MAX_CLIENTS);
+    else if (sections > ARRAY_LEN(u->few))
+        u->sect = xreallocarray(NULL, sections, sizeof *u->sect);
     bool sorted = true;
     for (uint64_t i = 0; i < sections && code == 0; i++) {
         code = read_section(&r, mode, &u->sect[i], &u->first, err);
