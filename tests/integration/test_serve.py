@@ -47,6 +47,10 @@ class Serve:
 def serve(place, podman, addresses, forge):
     made = Serve(place, podman, addresses, forge)
     yield made
+    listing = made.type("build/steadystate list --json").stdout
+    for session in json.loads(listing)["sessions"] if listing else []:
+        made.type(f"build/steadystate down {session['id']}")
+        steady.wait_for(lambda: podman.left_of(f"steadystate.session={session['id']}") == {}, 30, "the end")
     made("stop")
 
 
@@ -66,14 +70,14 @@ def test_from_nothing_to_a_session_by_the_printed_commands(serve, forge, podman)
     assert done.returncode == 0, done.stderr
     info = json.loads(done.stdout.splitlines()[-1])
     link, label = info["magic_link"], f"steadystate.session={info['id']}"
-    join = join.split('"<link>"')[0] + f"'{link}' -- 'ls'"
+    join = join.split('"<link>"')[0] + f"'{link}' -- 'cat \"$USER_WORKSPACE\"/README.md'"
     done = serve.type(join)
-    assert (done.returncode, done.stdout) == (0, "project\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "# project\n"), done.stderr
 
     # The server stops, its session runs on; the next start finds it.
     serve("stop")
     assert len(podman.labelled("containers", label)) == 1
-    assert serve.type(join).stdout == "project\n"
+    assert serve.type(join).stdout == "# project\n"
     serve()
     done = serve.type(f"build/steadystate down '{link}'")
     assert done.returncode == 0, done.stderr
