@@ -8,6 +8,9 @@
 #include "merge/regions.h"
 #include "merge/words.h"
 
+/* Letters of a word that can be recognised elsewhere. */
+#define WORD_KNOWN 3
+
 struct line_versions {
     struct line_ids ids;
     struct lines base, local, canonical; /* cut into words */
@@ -252,6 +255,43 @@ static void weave_regions(const struct line_versions *v, const enum joint *joint
     weave_add(w, WEAVE_KEEP, MERGE_NOBODY, kept.p, kept.len);
 }
 
+/* Notes the words [from, to) that local put in, or finds one of canonical's among those noted. */
+static bool meet_words(const struct lines *t, uint32_t from, uint32_t to, bool note, bool *noted)
+{
+    for (; from < to; from++) {
+        if (lines_len(t, from) < WORD_KNOWN || word_kind_of(t->p + t->start[from]) != WORD_LETTERS)
+            continue;
+        if (!note && noted[t->id[from]])
+            return true;
+        noted[t->id[from]] |= note;
+    }
+    return false;
+}
+
+/* Whether both put in the same word at places of their own: most likely it is one edit, which the
+ * two made a little differently. */
+static bool same_word_twice(const struct line_versions *v, const enum joint *joints)
+{
+    cleanup_free bool *noted = xcalloc(v->ids.n + 1, sizeof *noted);
+    for (int pass = 0; pass < 2; pass++) {
+        bool local = pass == 0;
+        const struct lines *t = local ? &v->local : &v->canonical;
+        const struct diff *d = local ? &v->local_diff : &v->canonical_diff;
+        for (size_t i = 0; i < v->regions.len; i++) {
+            const struct region *r = &v->regions.v[i];
+            bool beside =
+                r->kind == REGION_CLASH && r->base_n &&
+                (joints[i] == JOINT_LOCAL_CANONICAL || joints[i] == JOINT_CANONICAL_LOCAL);
+            if (!beside && r->kind != (local ? REGION_LOCAL : REGION_CANONICAL))
+                continue;
+            const struct diff_hunk *h = only_hunk(d, r);
+            if (h && meet_words(t, h->b_at, h->b_at + h->b_n, local, noted))
+                return true;
+        }
+    }
+    return false;
+}
+
 enum line_outcome line_merge(struct merge_slice base, struct merge_slice local,
                              struct merge_slice canonical, struct weave *w)
 {
@@ -267,6 +307,8 @@ enum line_outcome line_merge(struct merge_slice base, struct merge_slice local,
         if (verdict.outcome != LINE_MERGED)
             outcome = verdict.outcome;
     }
+    if (outcome != LINE_CLASH && same_word_twice(&v, joints))
+        outcome = LINE_CLASH;
     if (outcome != LINE_CLASH)
         weave_regions(&v, joints, w);
     versions_release(&v);

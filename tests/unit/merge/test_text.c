@@ -90,6 +90,9 @@ static void test_the_same_edit_happens_once(void **state)
     merges("one two three\n", "1 two 3\n", "1 two three\n", "1 two 3\n");
     merges("a\nb\n", "a\nimport x\nimport y\nb\n", "a\nimport x\nb\n",
            "a\nimport x\nimport y\nb\n");
+    /* at places that the diffs show differently; the other side did more */
+    merges("size_t a;\nend\n", "size_t a;\nuint32_t one;\nuint32_t two;\nend\n",
+           "uint32_t one;\nuint32_t two;\nend\n", "uint32_t one;\nuint32_t two;\nend\n");
 }
 
 static void test_both_inserted(void **state)
@@ -112,6 +115,14 @@ static void test_both_rewrote(void **state)
     (void)state;
     overlaps("x = 1\n", "x = 2\n", "x = 3\n", "x = 3\nx = 2\n", MERGE_BOTH_REWROTE, MERGE_BOTH, 1,
              2);
+    /* the same word, put in at two places: not a line with it twice */
+    overlaps("cc old -c\n", "cc CFLAGS old CPP -c\n", "cc CFLAGS CPP -c\n",
+             "cc CFLAGS CPP -c\ncc CFLAGS old CPP -c\n", MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 2);
+    /* wrapped anew: words are not compared */
+    overlaps("reads commands from file, if it exists\n",
+             "reads commands from file,\nif it exists\n", "reads lines from file, if it exists\n",
+             "reads lines from file, if it exists\nreads commands from file,\nif it exists\n",
+             MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 3);
     overlaps("1\n2\n3\n4\n", "1\nA\nB\n4\n", "1\nX\nY\nZ\n4\n", "1\nX\nY\nZ\nA\nB\n4\n",
              MERGE_BOTH_REWROTE, MERGE_BOTH, 2, 5);
 }
