@@ -1,0 +1,226 @@
+"""The server's processes around local sessions: restarts, kills, what is left behind.
+
+Covers: graceful restart under load, kill -9 of the api process, the keeper and the agent, kill -9 of
+both at random moments of `up`, two servers in one state directory, removal of everything at the end,
+a killed agent's leftovers. Not covered: the same with an engine (test_story, test_container_*), what
+the api process is refused (test_probe).
+"""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import steady
+
+
+def keeper_of(server):
+    """Process id of the keeper: the api process's only child."""
+    children = pathlib.Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    (pid,) = children.split()
+    return int(pid)
+
+
+def processes_of(text):
+    """[(pid, command line)] of every process that has the text among its arguments or its environment."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            if text.encode() in command + (entry / "environ").read_bytes():
+                found.append((int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")))
+        except OSError:
+            continue
+    return found
+
+
+def agents_of(session):
+    return [pid for pid, command in processes_of(session.id) if "steadystate-agent run" in command]
+
+
+def nothing_left(server, session_id):
+    """No process, no directory, no mark of a session."""
+    return not processes_of(session_id) and not list((server.state / "sessions").glob(f"{session_id}*"))
+
+
+def state_of(person, session_id):
+    for info in json.loads(person.cli("list", "--json").stdout)["sessions"]:
+        if info["id"] == session_id:
+            return info["state"]
+    return None
+
+
+def answers(person, session, word):
+    done = person.ssh(session, f"echo {word}", "-oConnectTimeout=5", check=False)
+    return done.returncode == 0 and done.stdout == f"{word}\n"
+
+
+def token_of(person):
+    return json.loads((person.directory / "config" / "session.json").read_text())["jwt"]
+
+
+@pytest.fixture
+def running(server_of, forge):
+    """(server, person, session): one running session."""
+    server = server_of("local")
+    person = server.person("ann")
+    return server, person, person.up(forge.repository("team/project"))
+
+
+def test_restart_under_load(running):
+    server, person, session = running
+    token = token_of(person)
+    shell = subprocess.Popen(
+        ["ssh", *person.ssh_argv(session), "-p", str(session.port), f"{session.user}@{session.host}",
+         "while read -r line; do echo \"$line\"; done"],
+        env=person.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ending = threading.Event()
+    wrong = []
+
+    def ask():
+        while not ending.is_set():
+            try:
+                status, answer, _ = server.request("GET", f"/sessions/{session.id}", token=token)
+            except OSError:
+                continue  # between two servers
+            if status not in (200, 503) or (status == 200 and answer["state"] != "Running"):
+                wrong.append((status, answer))
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        for i in range(3):
+            server.restart()
+            # The connection that was open all the time has noticed nothing.
+            shell.stdin.write(f"line {i}\n")
+            shell.stdin.flush()
+            assert shell.stdout.readline() == f"line {i}\n"
+            assert answers(person, session, f"again{i}")
+    finally:
+        ending.set()
+        for asker in askers:
+            asker.join()
+        shell.stdin.close()
+        shell.wait(10)
+        shell.stdout.close()
+    assert wrong == []
+    assert len(agents_of(session)) == 2  # the agent and the process above it, the same as before
+
+
+@pytest.mark.parametrize("which", ["api", "keeper"])
+def test_kill_of_one_ends_both_and_sessions_go_on(running, which):
+    server, person, session = running
+    keeper = keeper_of(server)
+    agents = agents_of(session)
+    process = server.process
+    os.kill(keeper if which == "keeper" else process.pid, signal.SIGKILL)
+    assert process.wait(10) == (1 if which == "keeper" else -signal.SIGKILL)
+    steady.wait_for(lambda: not pathlib.Path(f"/proc/{keeper}").exists(), 10, "the keeper to end")
+    server.process = None
+    assert answers(person, session, "alone")
+    server.start()
+    assert state_of(person, session.id) == "Running"
+    assert answers(person, session, "again")
+    assert agents_of(session) == agents
+    # The new keeper has a channel: it can close the session's connections and end it.
+    assert person.cli("members", session.id).returncode == 0
+    person.cli("down", session.id)
+    steady.wait_for(lambda: nothing_left(server, session.id), 20, "the session to be gone")
+
+
+def test_killed_agent_is_back_within_five_seconds(running):
+    server, person, session = running
+    person.ssh(session, "echo precious > \"$USER_WORKSPACE\"/unsynced.txt; sleep 300 >/dev/null 2>&1 & true")
+    for pid in agents_of(session):
+        os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    # Same port, same host key (ssh checks it), same files.
+    steady.wait_for(lambda: answers(person, session, "back"), 20, "the session to be back")
+    assert time.monotonic() - killed < 5
+    assert person.read(session, "unsynced.txt") == "precious\n"
+    assert state_of(person, session.id) == "Running"
+
+
+def test_agent_killed_while_the_server_is_away(running):
+    server, person, session = running
+    server.stop()
+    for pid in agents_of(session):
+        os.kill(pid, signal.SIGKILL)
+    server.start()
+    steady.wait_for(lambda: answers(person, session, "back"), 20, "the session to be back")
+
+
+def test_kill_at_any_moment_of_up(server_of, forge):
+    """Whatever dies while sessions are made: afterwards each is Running and works, or is Failed and gone."""
+    repository = forge.repository("team/project")
+    server = server_of("local")
+    person = server.person("ann")
+    seed = int.from_bytes(os.urandom(4), "big")
+    print("seed", seed)
+    chance = random.Random(seed)
+    for _ in range(6):
+        starting = subprocess.Popen([steady.BUILD / "steadystate", "up", "--no-join", repository],
+                                    env=person.environment, stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0, 0.6))
+        victim = chance.choice(["api", "keeper"])
+        os.kill(server.process.pid if victim == "api" else keeper_of(server), signal.SIGKILL)
+        server.process.wait(10)
+        server.process = None
+        server.start()
+        starting.wait(60)
+
+    def settled():
+        infos = json.loads(person.cli("list", "--json").stdout)["sessions"]
+        return all(i["state"] in ("Running", "Failed") and i["stage"] != "cleanup" for i in infos) and infos
+
+    for info in steady.wait_for(settled, 60, "every session to settle"):
+        session = steady.Session(info)
+        if info["state"] == "Running":
+            assert answers(person, session, "works")
+            person.cli("down", info["id"])
+        steady.wait_for(lambda i=info: nothing_left(server, i["id"]), 20, "nothing to be left")
+    steady.wait_for(lambda: list((server.state / "sessions").iterdir()) == [], 20, "no directory to be left")
+
+
+def test_down_takes_everything_away_and_keeps_the_work(running):
+    server, person, session = running
+    person.write(session, "unsynced.txt", "precious\n")
+    person.ssh(session, "setsid sleep 300 >/dev/null 2>&1 &")
+    person.cli("down", session.id)
+    steady.wait_for(lambda: nothing_left(server, session.id), 20, "the session to be gone")
+    assert state_of(person, session.id) == "Terminated"
+    bundle = person.directory / "work.bundle"
+    person.cli("archive", "get", session.id, "-o", bundle)
+    assert "refs/" in steady.git("bundle", "list-heads", bundle)
+    steady.git("clone", "-q", "--mirror", bundle, person.directory / "work.git")
+    names = steady.git("for-each-ref", "--format=%(refname)", cwd=person.directory / "work.git").split()
+    trees = [steady.git("ls-tree", "-r", "--name-only", name, cwd=person.directory / "work.git") for name in names]
+    assert any("unsynced.txt" in tree for tree in trees)
+
+
+def test_two_servers_never_share_a_state_directory(server_of):
+    server = server_of("local")
+    environment = {**server.environment, "STEADYSTATE_PORT": str(steady.free_port())}
+    second = subprocess.run([steady.BUILD / "steadystated"], env=environment, stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1
+    assert second.stderr == f"steadystated: another server uses {server.state}\n"
+    assert server.is_up()
+
+
+def test_files_of_the_server_are_its_own(running):
+    server, _, session = running
+    for path in server.state.iterdir():
+        mode = path.stat().st_mode & 0o777
+        assert mode in ((0o711, 0o700) if path.is_dir() else (0o600,)), (path, oct(mode))
+    assert (server.state / "sessions" / session.id).stat().st_mode & 0o777 == 0o700
