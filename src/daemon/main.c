@@ -100,10 +100,11 @@ static int print_config(const struct config *config)
 static int lock_state(const struct config *config, struct err *err)
 {
     cleanup_free char *path = path_join(config->state_dir, "lock");
-    int fd = fd_lock_file(AT_FDCWD, path, LOCK_WAIT_MS, err);
-    if (fd < 0)
+    struct err why = ERR_INIT;
+    int fd = fd_lock_file(AT_FDCWD, path, LOCK_WAIT_MS, &why);
+    if (fd == ERR_TIMEOUT)
         return err_set(err, fd, "another server uses %s", config->state_dir);
-    return fd;
+    return fd < 0 ? err_set(err, fd, "%s", why.msg) : fd;
 }
 
 /* ---- serving
