@@ -45,12 +45,19 @@ static char *basic_header(const struct oauth_client *client)
     return str_detach(&header);
 }
 
+/* "application/json", or a type of its own that is JSON ("application/jwk-set+json"). */
+static bool is_json_type(const char *type)
+{
+    size_t n = strcspn(type, "; \t");
+    return n >= 16 && strncasecmp(type, "application/", 12) == 0 &&
+           (n == 16 || type[n - 5] == '+') && strncasecmp(type + n - 4, "json", 4) == 0;
+}
+
 static int read_json(const struct http_response *res, const char *url, struct json_object **answer,
                      struct err *err)
 {
     const char *type = http_response_header(res, "content-type");
-    if (!type || strncasecmp(type, "application/json", 16) != 0 ||
-        http_response_json(res, answer, NULL))
+    if (!type || !is_json_type(type) || http_response_json(res, answer, NULL))
         return err_set(err, ERR_UNAVAILABLE, "%.200s answered %ld without JSON", url, res->status);
     if (!json_object_is_type(*answer, json_type_object)) {
         json_object_put(*answer);

@@ -10,6 +10,7 @@
 #include "auth/jwk.h"
 #include "auth/oauth.h"
 #include "base/enc.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/client.h"
 #include "proto/spec.h"
@@ -256,6 +257,7 @@ static int oidc_poll(struct auth_provider *p, const struct auth_poll_in *in,
     rc = identify(o, &tokens, &e, in->now, &out->who, err);
     if (rc == ERR_DENIED) {
         /* The code is used up: an answer that is not believed ends the login. */
+        log_warn("OpenID login refused: %s", err ? err->msg : "");
         out->status = AUTH_DENIED;
         return 0;
     }
