@@ -153,12 +153,21 @@ static int open_sessions(struct wiring *w, const struct config *config,
  * ----------------------------------------------------------------------------------------------------
  */
 
+/* Certificate clients put links where the server looks. */
+static int read_linked(const char *path, struct str *out, struct err *err)
+{
+    cleanup_free char *real = realpath(path, NULL);
+    if (!real)
+        return err_errno(err, "%s", path);
+    return fd_read_file(AT_FDCWD, real, TLS_FILE_MAX, out, err);
+}
+
 static int read_tls(struct wiring *w, const struct config *config, struct err *err)
 {
     if (!config->tls_cert)
         return 0;
-    int rc = fd_read_file(AT_FDCWD, config->tls_cert, TLS_FILE_MAX, &w->tls_cert, err);
-    return rc ? rc : fd_read_file(AT_FDCWD, config->tls_key, TLS_FILE_MAX, &w->tls_key, err);
+    int rc = read_linked(config->tls_cert, &w->tls_cert, err);
+    return rc ? rc : read_linked(config->tls_key, &w->tls_key, err);
 }
 
 static int open_api(struct wiring *w, const struct config *config, struct err *err)

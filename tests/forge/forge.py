@@ -24,6 +24,7 @@ import os
 import pathlib
 import socket
 import struct
+import socketserver
 import subprocess
 import sys
 import threading
@@ -202,6 +203,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+
+    def server_bind(self):
+        # HTTPServer looks its own name up, which takes 10 s where no resolver answers.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
 
 
 def main():
