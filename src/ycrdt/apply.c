@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ycrdt/internal.h"
+#include "ycrdt/rec_fast.h"
 
 /* A run of structs that could not be applied. */
 struct rest {
@@ -73,7 +74,8 @@ static void take(struct run *run, struct sect *s, struct rec *rec)
 {
     s->last = s->at.p;
     s->last_clock = s->clock;
-    BUG_ON(rec_read(&s->at, run->mode, s->client, s->clock, rec) != 0);
+    if (!rec_read_common(&s->at, run->mode, s->client, s->clock, rec))
+        BUG_ON(rec_read(&s->at, run->mode, s->client, s->clock, rec) != 0);
     s->clock += rec->len;
     s->left--;
 }

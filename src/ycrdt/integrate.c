@@ -98,7 +98,6 @@ static void add_content(struct ycrdt *d, struct item *it, const struct rec *rec,
     struct client *c = &d->clients[it->client];
     const char *p = (const char *)rec->content;
     uint32_t n = rec->content_len;
-    it->off = it->bytes = 0;
     if (rec->kind == K_DELETED)
         return;
     if (skip && rec->kind == K_STRING) {
@@ -241,12 +240,15 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
     struct id origin = {NO_CLIENT, 0}, right_origin = {NO_CLIENT, 0};
     bool parent = rec->kind != K_GC;
     if (parent && (rec->info & INFO_LEFT)) {
-        origin = (struct id){client_find(d, rec->left_client), rec->left_clock};
+        origin.client = rec->left_client == rec->client ? client : client_find(d, rec->left_client);
+        origin.clock = rec->left_clock;
         left = clean_end(d, origin);
         parent = item_at(d, left)->kind != K_GC;
     }
     if (rec->kind != K_GC && (rec->info & INFO_RIGHT)) {
-        right_origin = (struct id){client_find(d, rec->right_client), rec->right_clock};
+        right_origin.client =
+            rec->right_client == rec->client ? client : client_find(d, rec->right_client);
+        right_origin.clock = rec->right_clock;
         const struct item *next = left ? item_at(d, item_at(d, left)->right) : NULL;
         right = next && next->client == right_origin.client && next->clock == right_origin.clock
                     ? item_at(d, left)->right
@@ -268,14 +270,15 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
     }
     uint32_t h = item_new(d);
     struct item *it = item_at(d, h);
-    *it = (struct item){.clock = rec->clock + skip,
-                        .len = rec->len - skip,
-                        .client = client & 0xffffff,
-                        .kind = rec->kind & 0xf,
-                        .deleted = rec->kind == K_DELETED,
-                        .origin = origin,
-                        .right_origin = right_origin,
-                        .list = list};
+    it->clock = rec->clock + skip;
+    it->len = rec->len - skip;
+    it->client = client & 0xffffff;
+    it->kind = rec->kind & 0xf;
+    it->deleted = rec->kind == K_DELETED;
+    it->origin = origin;
+    it->right_origin = right_origin;
+    it->list = list;
+    it->off = it->bytes = 0;
     if (rec->kind == K_TYPE)
         it->off = type_new(d, h, rec->ref, (const char *)rec->content, rec->content_len);
     else

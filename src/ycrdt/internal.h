@@ -278,7 +278,10 @@ uint32_t type_root(struct ycrdt *d, const char *name, uint32_t len);
 uint32_t list_keyed(struct ycrdt *d, uint32_t type, const char *key, uint32_t len);
 uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n);
 void pool_compact(struct ycrdt *d, uint32_t client);
-struct ipos item_pos(struct ycrdt *d, uint32_t client, uint32_t clock);
+static inline struct ipos item_pos(struct ycrdt *d, uint32_t client, uint32_t clock)
+{
+    return idx_find(&d->clients[client].idx, clock);
+}
 static inline uint32_t item_find(struct ycrdt *d, struct id id)
 {
     return idx_at(&d->clients[id.client].idx, item_pos(d, id.client, id.clock));
@@ -324,7 +327,7 @@ struct place {
 enum metric { UNITS, BYTES };
 /* pos is at least 1 and at most the list's length; off comes in the metric. Moves the cursor. */
 struct place pos_seek(struct ycrdt *d, uint32_t list, uint32_t pos, enum metric m);
-void pos_linked(struct ycrdt *d, uint32_t h);
+void pos_linked(struct ycrdt *d, uint32_t h); /* of a list that has a tree */
 void pos_was_split(struct ycrdt *d, uint32_t l, uint32_t r);
 void pos_merging(struct ycrdt *d, uint32_t l, uint32_t r);
 void pos_resized(struct ycrdt *d, uint32_t h, int64_t units, int64_t bytes);

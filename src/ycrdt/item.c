@@ -9,7 +9,8 @@ void item_add_to_index(struct ycrdt *d, uint32_t h)
     struct item *it = item_at(d, h);
     struct client *c = &d->clients[it->client];
     BUG_ON(it->clock != c->state);
-    txn_touch(d, it->client);
+    if (!c->touched)
+        txn_touch(d, it->client);
     idx_append(&c->idx, it->clock, h);
     c->state += it->len;
 }
@@ -35,7 +36,8 @@ void item_link(struct ycrdt *d, uint32_t h, uint32_t left)
         return;
     l->units += item_units(it);
     l->bytes += item_text_bytes(it);
-    pos_linked(d, h);
+    if (l->pos)
+        pos_linked(d, h);
 }
 
 /* --- splitting ----------------------------------------------------------------------------------

@@ -280,8 +280,6 @@ void pos_linked(struct ycrdt *d, uint32_t h)
 {
     struct item *it = item_at(d, h);
     struct pos *t = d->lists[it->list].pos;
-    if (!t)
-        return;
     uint32_t leaf;
     if (it->left) {
         leaf = item_at(d, it->left)->leaf;

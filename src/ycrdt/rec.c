@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ycrdt/internal.h"
+#include "ycrdt/rec_fast.h"
 #include "ycrdt/value.h"
 
 static bool checked(enum rec_mode mode)
@@ -66,17 +67,6 @@ static bool rd_list(struct rd *r, enum rec_mode mode, struct rec *rec, uint64_t 
     return true;
 }
 
-/* Units of a short text if it is ASCII, else 0. */
-static inline uint64_t short_ascii(const uint8_t *p, uint64_t n)
-{
-    uint8_t any = 0;
-    if (n > 12)
-        return 0;
-    for (uint64_t i = 0; i < n; i++)
-        any |= p[i];
-    return any < 0x80 ? n : 0;
-}
-
 static bool rd_string(struct rd *r, enum rec_mode mode, struct rec *rec, uint64_t *len)
 {
     const uint8_t *p;
@@ -85,15 +75,7 @@ static bool rd_string(struct rd *r, enum rec_mode mode, struct rec *rec, uint64_
         return false;
     rec->content = p;
     rec->content_len = (uint32_t)n;
-    *len = short_ascii(p, n);
-    if (*len)
-        return true;
-    if (mode == REC_CHECK)
-        *len = utf_units((const char *)p, n);
-    else if (mode == REC_TRUST)
-        *len = utf_count((const char *)p, n);
-    else
-        *len = n;
+    *len = rec_text_units(mode, p, n);
     return *len != SIZE_MAX;
 }
 

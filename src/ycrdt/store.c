@@ -101,11 +101,6 @@ uint32_t *clients_sorted(const struct ycrdt *d, size_t *n)
     return v;
 }
 
-struct ipos item_pos(struct ycrdt *d, uint32_t client, uint32_t clock)
-{
-    return idx_find(&d->clients[client].idx, clock);
-}
-
 /* --- pools
  * ---------------------------------------------------------------------------------------- */
 

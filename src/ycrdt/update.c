@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ycrdt/internal.h"
+#include "ycrdt/rec_fast.h"
 
 static int bad(struct err *err, int code)
 {
@@ -26,7 +27,11 @@ static int read_section(struct rd *r, enum rec_mode mode, struct sect *s, struct
     s->last_clock = s->clock;
     s->gone = false;
     for (uint64_t i = 0; i < count; i++) {
-        struct rec later, *rec = i == 0 ? first : &later;
+        struct rec common, later, *rec = i == 0 ? first : &later;
+        if (i > 0 && rec_read_common(r, mode, s->client, (uint32_t)clock, &common)) {
+            clock += common.len;
+            continue;
+        }
         int code = rec_read(r, mode, s->client, clock, rec);
         if (code != 0)
             return bad(err, code);
