@@ -221,7 +221,7 @@ static void set_limits(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, total > 0 ? total : 0L);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, req->max_redirects > 0 ? 1L : 0L);
     curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)req->max_redirects);
-    t->max_body = req->max_body ? req->max_body : HTTP_BODY_MAX;
+    t->max_body = req->max_body ? req->max_body : HTTP_ANSWER_MAX;
 }
 
 static void set_peer(struct http_client *client)

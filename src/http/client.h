@@ -36,7 +36,7 @@
 
 #define HTTP_CONNECT_TIMEOUT_MS 10000 /* when a request says 0 */
 #define HTTP_TIMEOUT_MS 30000         /* when a request says 0 */
-#define HTTP_BODY_MAX (1024 * 1024)   /* when a request says 0 */
+#define HTTP_ANSWER_MAX (1024 * 1024) /* when a request says 0 */
 #define HTTP_HEADERS_MAX (64 * 1024)  /* all headers of one answer together */
 #define HTTP_UPGRADE_HEAD_MAX (8 * 1024)
 #define HTTP_NO_TIMEOUT (-1)
@@ -82,7 +82,7 @@ struct http_request {
 
     int connect_timeout_ms; /* 0: HTTP_CONNECT_TIMEOUT_MS */
     int timeout_ms;         /* 0: HTTP_TIMEOUT_MS; HTTP_NO_TIMEOUT */
-    uint64_t max_body;      /* 0: HTTP_BODY_MAX; also counted for a sink */
+    uint64_t max_body;      /* 0: HTTP_ANSWER_MAX; also counted for a sink */
     int max_redirects;      /* 0: a redirect is an answer like any other */
 };
 

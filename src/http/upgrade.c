@@ -104,7 +104,7 @@ static int parse_head(const struct str *head, struct http_response *res, struct 
 static int read_refusal(int fd, const struct http_request *req, struct http_response *res,
                         int64_t deadline, struct err *err)
 {
-    uint64_t max = req->max_body ? req->max_body : HTTP_BODY_MAX, length = 0;
+    uint64_t max = req->max_body ? req->max_body : HTTP_ANSWER_MAX, length = 0;
     const char *text = http_response_header(res, "content-length");
     if (!text)
         return 0;

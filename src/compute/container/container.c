@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "compute/container/internal.h"
 #include "sandbox/sandbox.h"
@@ -12,6 +13,7 @@
 #define NOFILE_MAX 16384
 #define NPROC_MAX 32768
 #define NETWORK_TRIES 3
+#define INFO_AGE_MS 600000
 
 /* An engine without CAP_SYS_RESOURCE cannot give more than it has; it runs on this machine, so our
  * own limit tells. */
@@ -56,6 +58,35 @@ static int check_image(const struct container_provider *cp, struct provider_info
     return 0;
 }
 
+/* Asking Podman takes it a second or more (it runs its package manager), so the answer is kept
+ * while the engine keeps answering pings. */
+int container_engine_info(struct container_provider *cp, struct engine_info *out, struct err *err)
+{
+    int64_t now = clock_mono_ms(&clock_real);
+    pthread_mutex_lock(&cp->lock);
+    bool known = cp->info_known && now - cp->info_at < INFO_AGE_MS;
+    *out = cp->info;
+    pthread_mutex_unlock(&cp->lock);
+    if (known)
+        return 0;
+    int rc = cp->engine.ops->info(cp->engine.self, out, err);
+    pthread_mutex_lock(&cp->lock);
+    cp->info_known = rc == 0;
+    cp->info_at = now;
+    if (rc == 0)
+        cp->info = *out;
+    pthread_mutex_unlock(&cp->lock);
+    return rc;
+}
+
+/* Another engine may answer at the socket next time. */
+static void forget_info(struct container_provider *cp)
+{
+    pthread_mutex_lock(&cp->lock);
+    cp->info_known = false;
+    pthread_mutex_unlock(&cp->lock);
+}
+
 static int container_info(void *self, struct provider_info *out, struct err *err)
 {
     (void)err;
@@ -64,7 +95,9 @@ static int container_info(void *self, struct provider_info *out, struct err *err
     struct engine_info info;
     struct err local = ERR_INIT;
     memcpy(out->engine, "none", 5);
-    if (cp->engine.ops->info(cp->engine.self, &info, &local) == 0) {
+    if (cp->engine.ops->ping(cp->engine.self, &local) < 0)
+        forget_info(cp);
+    else if (container_engine_info(cp, &info, &local) == 0) {
         memcpy(out->engine, info.name, sizeof info.name);
         memcpy(out->version, info.version, sizeof out->version);
         out->rootless = info.rootless;
@@ -214,6 +247,7 @@ static void container_free(void *self)
 {
     struct container_provider *cp = self;
     engine_free(&cp->engine);
+    pthread_mutex_destroy(&cp->lock);
     free(cp->server_id);
     free(cp->image);
     free(cp->ssh_user);
@@ -238,6 +272,7 @@ int container_provider_new(struct engine *engine, const struct container_options
 {
     struct container_provider *cp = xcalloc(1, sizeof *cp);
     cp->engine = *engine;
+    pthread_mutex_init(&cp->lock, NULL);
     *engine = (struct engine){0};
     cp->server_id = xstrdup(options->server_id);
     cp->image = xstrdup(options->image);

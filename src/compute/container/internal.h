@@ -2,6 +2,7 @@
 #ifndef COMPUTE_CONTAINER_INTERNAL_H
 #define COMPUTE_CONTAINER_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "compute/container/container.h"
@@ -23,7 +24,14 @@ struct container_provider {
     char *policy; /* seccomp policy as the engines' JSON */
     int nofile;
     int nproc;
+
+    pthread_mutex_t lock; /* the members below */
+    bool info_known;
+    int64_t info_at; /* monotonic milliseconds */
+    struct engine_info info;
 };
+
+int container_engine_info(struct container_provider *cp, struct engine_info *out, struct err *err);
 
 struct container_names {
     char name[40]; /* of container, network and volume */

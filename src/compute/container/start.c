@@ -258,7 +258,7 @@ static void rollback(const struct start *s)
 
 static int start_checked(struct start *s, struct provider_conn *out, struct err *err)
 {
-    int rc = s->ops->info(s->engine, &s->info, err);
+    int rc = container_engine_info(s->cp, &s->info, err);
     if (rc == 0)
         rc = container_check_engine(s->cp, &s->info, s->spec->require_userns, err);
     if (rc < 0)

@@ -74,6 +74,8 @@ int rest_call(struct rest *r, const struct rest_call *call, struct json_object *
     rc = perform(r, client, call, &res, err);
     if (status)
         *status = res.status;
+    if (call->libpod)
+        *call->libpod = http_response_header(&res, "libpod-api-version") != NULL;
     /* A connection that broke is not kept. */
     if (rc < 0)
         http_client_free(client);

@@ -40,6 +40,7 @@ struct rest_call {
     const char *tar; /* body of an archive */
     size_t tar_len;
     int extra_ms; /* on top of the usual time limit */
+    bool *libpod; /* set to whether Podman answered; may be NULL */
 };
 
 /* 2xx and 304 are success; anything else becomes an error of engine.h. out gets the JSON answer,

@@ -296,7 +296,11 @@ static void test_engines_that_cannot_protect(void **state)
     provider_info_release(&info);
 
     struct engine_info docker = {.name = "docker", .limits = true, .cgroup_version = 2};
+    /* the machine's engine was replaced: known once it has been away */
     engine_memory_set_info(w->m, &docker);
+    engine_memory_fault(w->m, "ping", ERR_UNAVAILABLE, 1, false);
+    assert_int_equal(w->p.ops->info(w->p.self, &info, NULL), 0);
+    provider_info_release(&info);
     w->spec.require_userns = true;
     err_clear(&err);
     assert_int_equal(start(w, &err), ERR_UNSUPPORTED);
@@ -312,7 +316,7 @@ static void test_engine_away(void **state)
 {
     struct world *w = *state;
     struct provider_info info;
-    engine_memory_fault(w->m, "info", ERR_UNAVAILABLE, 1, false);
+    engine_memory_fault(w->m, "ping", ERR_UNAVAILABLE, 1, false);
     assert_int_equal(w->p.ops->info(w->p.self, &info, NULL), 0);
     assert_false(info.ok);
     assert_string_equal(info.engine, "none");

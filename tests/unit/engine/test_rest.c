@@ -13,12 +13,14 @@
 #define OK(body) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" body
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 
-static const char podman_version[] =
-    OK("{\"Components\":[{\"Name\":\"Podman Engine\"}],\"Version\":\"4.3.1\"}");
-static const char podman_libpod_info[] =
-    OK("{\"host\":{\"security\":{\"capabilities\":\"CAP_CHOWN,CAP_KILL,CAP_SETUID\"}}}");
-static const char docker_version[] =
-    OK("{\"Components\":[{\"Name\":\"Engine\"}],\"Version\":\"20.10.24\"}");
+static const char podman_ping[] =
+    "HTTP/1.1 200 OK\r\nLibpod-Api-Version: 4.3.1\r\nConnection: close\r\n\r\nOK";
+static const char podman_info[] =
+    OK("{\"host\":{\"cgroupVersion\":\"v1\",\"cgroupControllers\":[\"memory\",\"cpu\",\"pids\"],"
+       "\"ociRuntime\":{\"name\":\"runc\"},"
+       "\"security\":{\"rootless\":true,\"capabilities\":\"CAP_CHOWN,CAP_KILL,CAP_SETUID\"}},"
+       "\"version\":{\"Version\":\"4.3.1\"}}");
+static const char docker_ping[] = OK("OK");
 
 static struct fake f;
 static struct engine e;
@@ -53,7 +55,7 @@ static void serve(int timeout_ms)
 static void test_info_docker(void **state)
 {
     (void)state;
-    reply(docker_version);
+    reply(docker_ping);
     reply(OK("{\"ServerVersion\":\"20.10.24\",\"DefaultRuntime\":\"runc\",\"CgroupVersion\":\"1\","
              "\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":true,"
              "\"SecurityOptions\":[\"name=seccomp,profile=default\",\"name=userns\"]}"));
@@ -72,16 +74,15 @@ static void test_info_docker(void **state)
     assert_int_equal(e.ops->info(e.self, &info, NULL), 0);
     assert_false(info.limits);
     assert_false(info.userns);
-    assert_true(str_starts_with(f.asked[2].p, "GET /v1.41/info ")); /* the version once only */
+    assert_true(
+        str_starts_with(f.asked[2].p, "GET /v1.41/info ")); /* the kind is asked once only */
 }
 
 static void test_info_rootless_podman_on_cgroup_v1(void **state)
 {
     (void)state;
-    reply(podman_version);
-    reply(podman_libpod_info);
-    reply(OK("{\"ServerVersion\":\"4.3.1\",\"Rootless\":true,\"CgroupVersion\":\"1\","
-             "\"MemoryLimit\":true,\"CpuCfsQuota\":true,\"PidsLimit\":true}"));
+    reply(podman_ping);
+    reply(podman_info);
     serve(5000);
     struct engine_info info;
     assert_int_equal(e.ops->info(e.self, &info, NULL), 0);
@@ -96,8 +97,9 @@ static void test_no_engine_behind_the_socket(void **state)
 {
     (void)state;
     reply(OK("<html>"));
+    reply(OK("<html>"));
     reply(OK("[]"));
-    reply(OK("{\"Components\":{}}"));
+    reply(OK(""));
     serve(5000);
     struct engine_info info;
     for (int i = 0; i < 3; i++)
@@ -107,8 +109,8 @@ static void test_no_engine_behind_the_socket(void **state)
 static void test_inspect(void **state)
 {
     (void)state;
-    reply(podman_version);
-    reply(podman_libpod_info);
+    reply(podman_ping);
+    reply(podman_info);
     reply(OK("{\"Id\":\"0123abcd\",\"Name\":\"/n\",\"Image\":\"sha256:12\","
              "\"State\":{\"Status\":\"stopped\",\"ExitCode\":3,\"Error\":\"why\"},"
              "\"Config\":{\"Labels\":{\"a\":\"1\",\"b\":\"\"}},"
@@ -156,7 +158,7 @@ static void test_answers_that_are_not_understood(void **state)
            "tcp\":[{\"HostPort\":"
            "\"70000\"}]}}}"),
     };
-    reply(docker_version);
+    reply(docker_ping);
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
         reply(bodies[i]);
     serve(5000);
@@ -173,9 +175,10 @@ static void test_answers_that_are_not_understood(void **state)
 static void test_cut_and_slow_answers(void **state)
 {
     (void)state;
-    reply("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{\"Components\":[");
+    reply(docker_ping);
+    reply("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{\"ServerVersion\":");
     reply("");
-    reply(OK("{\"Components\":["));
+    reply(OK("{\"ServerVersion\":"));
     reply(NULL);
     serve(200);
     struct engine_info info;
@@ -206,8 +209,8 @@ static void test_engine_that_is_away(void **state)
 static void test_create_body(void **state)
 {
     (void)state;
-    reply(podman_version);
-    reply(podman_libpod_info);
+    reply(podman_ping);
+    reply(podman_info);
     reply(ANSWER("201 Created", "{\"Id\":\"00ff\",\"Warnings\":[]}"));
     serve(5000);
     cleanup_strv struct strv argv = STRV_INIT, labels = STRV_INIT;
@@ -309,13 +312,13 @@ static void check_all_addresses(const char *version, const char *info, const cha
 static void test_all_addresses_on_podman(void **state)
 {
     (void)state;
-    check_all_addresses(podman_version, podman_libpod_info, "\"HostIp\":\"\"");
+    check_all_addresses(podman_ping, podman_info, "\"HostIp\":\"\"");
 }
 
 static void test_all_addresses_on_docker(void **state)
 {
     (void)state;
-    check_all_addresses(docker_version, NULL, "\"HostIp\":\"0.0.0.0\"");
+    check_all_addresses(docker_ping, NULL, "\"HostIp\":\"0.0.0.0\"");
 }
 
 static void test_lists(void **state)
@@ -344,8 +347,8 @@ static void test_lists(void **state)
 static void test_removal_that_answers_wrongly(void **state)
 {
     (void)state;
-    reply(podman_version);
-    reply(podman_libpod_info);
+    reply(podman_ping);
+    reply(podman_info);
     reply(ANSWER("304 Not Modified", "")); /* stop */
     reply(ANSWER("500 X", "{\"cause\":\"device or resource busy\",\"message\":\"shm: device or "
                           "resource busy\"}"));
@@ -362,7 +365,7 @@ static void test_removal_that_answers_wrongly(void **state)
 static void test_removal_that_fails(void **state)
 {
     (void)state;
-    reply(docker_version);
+    reply(docker_ping);
     reply(ANSWER("500 X", "{\"message\":\"cannot\"}"));
     reply(OK("{\"Id\":\"aa\",\"Config\":{},\"HostConfig\":{}}"));
     serve(5000);
