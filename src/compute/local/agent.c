@@ -17,7 +17,7 @@
 #define RETRY_MS 5
 
 int local_agent_connect(const struct local *l, int root_fd, const char *id,
-                  const struct local_account *account, pid_t *pid, struct err *err)
+                        const struct local_account *account, pid_t *pid, struct err *err)
 {
     (void)l;
     cleanup_free char *rel = path_join(id, "ctl.sock");
@@ -137,7 +137,7 @@ static int ended_early(int root_fd, const char *id, struct err *err)
 }
 
 int local_agent_start(const struct local *l, int root_fd, const char *id,
-                const struct local_account *account, struct err *err)
+                      const struct local_account *account, struct err *err)
 {
     pid_t pid = 0;
     int rc = spawn(l, root_fd, id, account, &pid, err);

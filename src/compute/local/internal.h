@@ -48,10 +48,10 @@ void files_last_log(int root_fd, const char *id, struct str *out);
 /* Connects to the session's control socket. ERR_NOT_FOUND: no agent serves it. *pid: who listens.
  */
 int local_agent_connect(const struct local *l, int root_fd, const char *id,
-                  const struct local_account *account, pid_t *pid, struct err *err);
+                        const struct local_account *account, pid_t *pid, struct err *err);
 /* Starts the agent and waits until its socket answers: a descriptor, or negative. */
 int local_agent_start(const struct local *l, int root_fd, const char *id,
-                const struct local_account *account, struct err *err);
+                      const struct local_account *account, struct err *err);
 
 /* ---- procs.c ---- */
 

@@ -209,7 +209,8 @@ static int local_list(void *self, struct provider_sessions *out, struct err *err
         rc = files_list(l, o.root_fd, out, err);
     for (size_t i = 0; rc == 0 && i < out->len; i++) {
         pid_t pid = 0;
-        cleanup_close int fd = local_agent_connect(l, o.root_fd, out->v[i].id, &o.account, &pid, NULL);
+        cleanup_close int fd =
+            local_agent_connect(l, o.root_fd, out->v[i].id, &o.account, &pid, NULL);
         out->v[i].running = fd >= 0;
     }
     close_all(&o);

@@ -68,8 +68,7 @@ static bool is_wanted(int proc_fd, const struct wanted *w)
     if (!has_uid(proc_fd, w->uid))
         return false;
     read_proc(proc_fd, "cmdline", &args);
-    if (has_text(&args, w->dir) ||
-        (str_starts_with(args.p, "sshd: ") && strstr(args.p, w->config)))
+    if (has_text(&args, w->dir) || (str_starts_with(args.p, "sshd: ") && strstr(args.p, w->config)))
         return true;
     read_proc(proc_fd, "environ", &env);
     return has_text(&env, w->env);
