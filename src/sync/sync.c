@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "sync/commit.h"
 #include "sync/merge_store.h"
+#include "sync/overlaps.h"
 #include "sync/sync_log.h"
 #include "sync/work.h"
 
@@ -175,6 +176,8 @@ int sync_run(const struct sync_options *options, struct sync_result *out, struct
         rc = work_resume(&w, err);
     if (rc == 0)
         rc = settle(&w, &r, agent, err);
+    if (rc == 0 && r.commit)
+        rc = overlaps_remember(w.dot, w.mem, &r.result, &r.tree, &r.merged.report, err);
     if (rc == 0)
         rc = refresh(&w, &r, out, err);
     return rc ? rc : fill_result(&w, &r, out, err);

@@ -78,6 +78,18 @@ void publish_result_release(struct publish_result *r);
 /* A sync, then the agent pushes; a remote that moved is merged in and it is tried again. */
 int sync_publish(const struct sync_place *place, struct publish_result *out, struct err *err);
 
+struct undo_result {
+    struct oid undone; /* the sync that was taken back; zero: there is none of this person's */
+    char *subject;
+    struct sync_result sync;
+};
+void undo_result_release(struct undo_result *r);
+#define cleanup_undo_result cleanup(undo_result_release)
+
+/* Takes back this person's last sync that was not taken back yet, for everybody: a new commit with
+ * the opposite change. What others did since stays; so does unsynced work. */
+int sync_undo(const struct sync_place *place, struct undo_result *out, struct err *err);
+
 /*
  * For the archive of a session that ends: a commit of everything in the worktree that the session
  * branch does not have (author: the person, parent: last synced commit and own commits), its pack

@@ -305,3 +305,50 @@ def test_many_at_once(session_of):
     for person in s.people:
         assert person.files() == files
     s.fsck()
+
+
+def test_conflicts_resolve_undo(session_of):
+    s = session_of({"x.py": "top\nx = 1\nend\n", "y.py": "y = 1\n", "bin": b"\0a", "gone": "some\nother text\n"})
+    ann, ben = s.people
+    ann.sh("sed -i 's/x = 1/x = 2/' x.py; echo 'y = 2' >y.py; printf '\\0ann' >bin; rm gone")
+    ben.sh("sed -i 's/x = 1/x = 3/' x.py; echo 'y = 3' >y.py; printf '\\0ben' >bin; echo more >>gone")
+    ann.sync()
+    ben.sync()
+    listed = json.loads(ben.cli("conflicts", "--json").stdout)
+    assert {o["file"] for o in listed} == {"x.py", "y.py", "bin", "gone"}
+    assert "x.py" in ben.cli("conflicts").stdout
+    ben.sh("sed -i '1i earlier' x.py")
+    ben.cli("resolve", "x.py", "--mine")
+    assert ben.read("x.py") == "earlier\ntop\nx = 3\nend\n"
+    ben.cli("resolve", "y.py", "--theirs")
+    assert ben.read("y.py") == "y = 2\n"
+    ben.cli("resolve", "bin", "--mine")
+    assert (ben.tree / "bin").read_bytes() == b"\0ben"
+    ben.cli("resolve", "gone", "--theirs")
+    assert not (ben.tree / "gone").exists()
+    assert json.loads(ben.cli("conflicts", "--json").stdout) == []
+    assert ben.cli("resolve", "x.py", "--both", check=False).returncode == 4
+    assert ben.cli("resolve", "x.py", check=False).returncode == 2
+    ben.sync()
+    ann.sync()
+    files = s.settle()
+    assert files[b"x.py"][1] == b"earlier\ntop\nx = 3\nend\n" and b"gone" not in files
+    # undo: mine only, for everybody, others' later work and unsynced work stay
+    ann.write("x.py", ann.read("x.py") + "ann was here\n")
+    ann.write("new", "n\n")
+    ann.sync()
+    ben.sync()
+    ben.write("x.py", "ben first\n" + ben.read("x.py"))
+    ben.sync()
+    ann.write("unsynced", "u\n")
+    done = json.loads(ann.cli("undo", "--json").stdout)
+    assert done["undone"]
+    files = s.settle()
+    assert files[b"x.py"][1] == b"ben first\nearlier\ntop\nx = 3\nend\n"
+    assert b"new" not in files and files[b"unsynced"][1] == b"u\n"
+    while ann.cli("undo", check=False).returncode == 0:
+        pass
+    assert ann.cli("undo", check=False).returncode == 4
+    files = s.settle()
+    assert b"unsynced" not in files and files[b"x.py"][1].startswith(b"ben first\n")
+    s.fsck()

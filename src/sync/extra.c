@@ -1,0 +1,94 @@
+#include "sync/extra.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "sync/commit.h"
+#include "sync/merge_store.h"
+#include "sync/sync_log.h"
+
+int extra_tree_of(struct repo *repo, const struct oid *commit, struct oid *tree, struct err *err)
+{
+    cleanup_repo_commit struct repo_commit c = {0};
+    int rc = repo_read_commit(repo, commit, &c, err);
+    if (rc == 0)
+        *tree = c.tree;
+    return rc;
+}
+
+static int merge(struct work *w, const struct extra *x, const struct oid *head_tree,
+                 struct merge_tree_result *out, struct err *err)
+{
+    struct merge_store_ctx ctx = {.repo = w->mem};
+    struct merge_store store;
+    struct merge_tree_opts opts = {.login = x->login};
+    struct merge_oid base = merge_oid_of(&x->base_tree);
+    struct merge_oid local = merge_oid_of(&x->local_tree);
+    struct merge_oid canonical = merge_oid_of(head_tree);
+    merge_store_init(&store, &ctx);
+    return merge_trees(&store, &base, &local, &canonical, &opts, out, err);
+}
+
+/* Merges on *head and sends. ERR_CONFLICT: *head is elsewhere by now. */
+static int send_once(struct work *w, struct agent_client *agent, const struct agent_identity *who,
+                     const struct extra *x, struct oid *head, struct err *err)
+{
+    cleanup_merge_tree struct merge_tree_result merged = MERGE_TREE_RESULT_INIT;
+    cleanup_json struct json_object *changes = NULL;
+    cleanup_json struct json_object *overlaps = NULL;
+    struct oid head_tree;
+    struct oid commit;
+    int rc = extra_tree_of(w->mem, head, &head_tree, err);
+    if (rc == 0)
+        rc = merge(w, x, &head_tree, &merged, err);
+    if (rc < 0)
+        return rc;
+    struct commit_plan plan = {.parent = *head,
+                               .second = x->has_second ? &x->second : NULL,
+                               .tree = oid_of_merge(&merged.tree),
+                               .who = who,
+                               .overlaps = &merged.report,
+                               .subject = x->subject};
+    rc = commit_make(w, &plan, &commit, err);
+    if (rc == 0)
+        rc = sync_log_changes(w->mem, &head_tree, &plan.tree, &changes, err);
+    if (rc < 0)
+        return rc;
+    overlaps = sync_log_overlaps(w->mem, &merged.report, &x->base, head);
+    return commit_send(w, agent, head, &commit, changes, overlaps, head, err);
+}
+
+int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, bool *done,
+                 struct err *err)
+{
+    cleanup_work struct work w;
+    cleanup_agent struct agent_client *agent = NULL;
+    cleanup_agent_identity struct agent_identity who = {0};
+    struct oid head;
+    *done = false;
+    int rc = work_open(place, &w, err);
+    if (rc == 0)
+        rc = agent_connect(place->socket, place->login, place->provider, &agent, err);
+    if (rc == 0)
+        rc = agent_whoami(agent, &who, err);
+    if (rc == 0)
+        rc = agent_head(agent, &head, err);
+    for (int i = 0; rc == 0 && i < SYNC_ROUNDS_MAX; i++) {
+        struct err why = ERR_INIT;
+        struct extra x = {.login = place->login};
+        bool needed = false;
+        repo_refresh(w.mem);
+        rc = fn(&w, &head, &who, payload, &x, &needed, err);
+        if (rc == 0 && needed)
+            rc = send_once(&w, agent, &who, &x, &head, &why);
+        free(x.subject);
+        if (rc == 0) {
+            *done = needed;
+            return 0;
+        }
+        if (rc != ERR_CONFLICT)
+            return why.code ? err_set(err, rc, "%s", why.msg) : rc;
+        rc = 0;
+    }
+    return rc ? rc : err_set(err, ERR_CONFLICT, "the session moves faster than this merge");
+}
