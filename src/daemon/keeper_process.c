@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "daemon/trim.h"
 #include "keeper/server.h"
 #include "sandbox/sandbox.h"
 
@@ -45,6 +46,7 @@ static int serve(const struct config *config, const struct compute_choice *choic
     int rc = compute_open(config, choice, server_id, &options.provider, err);
     if (rc == 0)
         rc = sandbox_enter_keeper(choice->local, err);
+    trim_memory();
     if (rc == 0)
         rc = keeper_serve(&options, err);
     return rc;

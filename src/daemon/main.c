@@ -17,6 +17,7 @@
 #include "base/url.h"
 #include "daemon/confine.h"
 #include "daemon/probe.h"
+#include "daemon/trim.h"
 #include "daemon/wiring.h"
 #include "sandbox/sandbox.h"
 
@@ -143,6 +144,7 @@ static void say_ready(void *payload)
     printf("steadystated: listening on %s\n", url.p);
     fflush(stdout);
     loop_remove(a->timer);
+    trim_memory();
 }
 
 static int serve(const struct config *config, const struct compute_choice *choice,

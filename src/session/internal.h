@@ -73,6 +73,7 @@ struct sessions {
     struct session *buckets[BUCKETS];
 
     bool listing;
+    bool list_failed; /* said once, until it works again */
     bool asking_info;
     int64_t list_at_ms;
     int64_t info_at_ms;

@@ -70,9 +70,14 @@ static void listed(struct sessions *s, struct session *none, int code, struct js
         return;
     if (code) {
         s->list_at_ms = INT64_MIN; /* at the next tick again */
-        log_warn("sessions cannot be listed: %s", err->msg);
+        if (!s->list_failed)
+            log_warn("sessions cannot be listed: %s", err->msg);
+        s->list_failed = true;
         return;
     }
+    if (s->list_failed)
+        log_info("sessions can be listed again");
+    s->list_failed = false;
     struct json_object *list = NULL;
     json_opt_array(reply, "sessions", SIZE_MAX, &list, NULL);
     for (size_t i = 0; list && i < json_object_array_length(list); i++)
