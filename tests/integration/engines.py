@@ -170,8 +170,17 @@ def session_image(engine, name=SESSION_IMAGE, kind="session", **arguments):
     return name
 
 
-def server_image(engine):
-    return session_image(engine, "localhost/steadystate-server:latest", "server")
+def server_image(engine, builder=None):
+    """The image of steadystated itself; built by `builder` and carried over when that is another
+    engine, since it compiles everything."""
+    builder = builder or engine
+    name = session_image(builder, "localhost/steadystate-server:latest", "server")
+    if builder is not engine:
+        status, archive = builder.request("GET", f"/images/{name}/get", timeout=300)
+        assert status == 200, archive
+        status, answer = engine.request("POST", "/images/load", archive, 300, "application/x-tar")
+        assert status == 200, answer
+    return name
 
 
 class Addresses:

@@ -21,7 +21,7 @@ TOOLS = {"podman": "podman-compose", "docker": "docker-compose"}
 class Composed:
     """The server of compose.yaml under one of the two tools. Has `url`, as steady.Server."""
 
-    def __init__(self, place, engine, addresses, forge):
+    def __init__(self, place, engine, builder, addresses, forge):
         self.engine = engine
         self.directory = place
         self.project = f"sst{os.getpid()}"
@@ -44,7 +44,7 @@ class Composed:
         else:
             self.environment["DOCKER_HOST"] = engine.url
         engines.session_image(engine)
-        engines.server_image(engine)
+        engines.server_image(engine, builder)
 
     def compose(self, *argv, check=True):
         done = subprocess.run([TOOLS[self.engine.kind], "-p", self.project, "-f", engines.ROOT / "compose.yaml", *argv],
@@ -81,8 +81,8 @@ class Composed:
 
 
 @pytest.fixture(params=sorted(TOOLS))
-def composed(request, place, addresses, forge):
-    made = Composed(place, request.getfixturevalue(request.param), addresses, forge)
+def composed(request, place, podman, addresses, forge):
+    made = Composed(place, request.getfixturevalue(request.param), podman, addresses, forge)
     yield made
     made.close()
 
