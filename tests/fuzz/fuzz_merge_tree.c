@@ -6,6 +6,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,11 +40,10 @@ static void some_path(struct program *p, char out[256])
 {
     static const char *const names[] = {"a", "b", "A", "a.c", "dir", "x-y", ".rc"};
     unsigned depth = 1 + take(p, 3);
-    out[0] = '\0';
+    size_t n = 0;
     for (unsigned i = 0; i < depth; i++) {
-        if (i)
-            strcat(out, "/");
-        strcat(out, names[take(p, ARRAY_LEN(names))]);
+        const char *name = names[take(p, ARRAY_LEN(names))];
+        n += (size_t)snprintf(out + n, 256 - n, "%s%s", i ? "/" : "", name);
     }
 }
 
