@@ -41,6 +41,7 @@ struct session {
     bool asking_health;  /* whether it is idle */
     int failures;        /* of the current endeavour, in a row */
     int64_t retry_at_ms; /* not before, monotonic */
+    int64_t ready_at_ms; /* monotonic */
     int64_t people_at;   /* when they were last found */
     int64_t saved_activity;
     struct json_object *token; /* the creator's, for the repository; in memory only; NULL: none */

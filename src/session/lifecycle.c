@@ -6,6 +6,7 @@
 #include "session/internal.h"
 
 #define RESUME_PATIENCE_MS 30000 /* from a start that was taken to `ready` */
+#define STEADY_MS 60000          /* one that is ready for so long has recovered */
 
 static int64_t now_ms(const struct session *one)
 {
@@ -276,7 +277,8 @@ static void on_ready(struct session *one)
     if (!resumed && one->state != SESSION_PROVISIONING)
         return;
     set_stage(one, "ready", 100, "");
-    settled(one);
+    one->retry_at_ms = 0;
+    one->ready_at_ms = now_ms(one);
     if (resumed) {
         /* It may have been started from what was true when it was made. */
         people_tell(one);
@@ -309,6 +311,11 @@ static void on_gone(struct session *one, struct json_object *obj)
         lifecycle_fail(one, "internal", text);
     } else if (one->state == SESSION_RUNNING) {
         log_fields(LOG_LEVEL_WARN, "session gone", "session", one->row.id, "why", message, NULL);
+        /* The first time at once; one that goes again and again waits longer and longer. */
+        if (one->failures == 0)
+            one->failures = 1;
+        else
+            back_off(one);
         lifecycle_resume(one);
     }
 }
@@ -359,8 +366,11 @@ static void tick_provisioning(struct session *one)
 
 static void tick_running(struct session *one)
 {
-    if (strcmp(one->row.stage, STAGE_RESUMING) == 0 && is_due(one))
+    bool resuming = strcmp(one->row.stage, STAGE_RESUMING) == 0;
+    if (resuming && is_due(one))
         call_start(one, true);
+    if (!resuming && one->failures > 0 && now_ms(one) - one->ready_at_ms >= STEADY_MS)
+        settled(one);
     if (one->row.last_activity_at - one->saved_activity >= ACTIVITY_SAVE_S)
         session_save(one);
 }

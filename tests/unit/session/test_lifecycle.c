@@ -142,6 +142,25 @@ static void test_gone_is_resumed_at_once_then_with_backoff(void **state)
     assert_non_null(world_call(w, "users")); /* it may have missed a change */
 }
 
+static void test_one_that_keeps_dying_waits_longer(void **state)
+{
+    struct fake_world *w = *state;
+    const char *id = world_running(w);
+    for (int i = 0; i < 4; i++) {
+        world_event(w, "gone", id, "{}");
+        if (i > 0) {
+            assert_null(world_call(w, "start"));
+            world_pass(w, 1 << i);
+        }
+        world_ok(w, "start", "{}");
+        world_event(w, "ready", id, "{}");
+    }
+    /* It has been well for a minute: the next time it is started at once. */
+    world_pass(w, 60);
+    world_event(w, "gone", id, "{}");
+    assert_non_null(world_call(w, "start"));
+}
+
 static void test_restart_finds_everything_again(void **state)
 {
     struct fake_world *w = *state;
@@ -327,6 +346,7 @@ int main(void)
         T(test_delete_while_provisioning),
         T(test_archive_that_fails_keeps_everything),
         T(test_gone_is_resumed_at_once_then_with_backoff),
+        T(test_one_that_keeps_dying_waits_longer),
         T(test_restart_finds_everything_again),
         T(test_reconcile_removes_what_nobody_knows),
         T(test_reconcile_resumes_what_is_missing),
