@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -303,19 +304,19 @@ static void prepare(struct agent *a)
         return;
     }
     rc = prepare_files(a, &err);
-    if (rc == 0)
+    if (rc == 0) {
+        /* It comes up while the rest is made; a login needs longer than that. */
+        a->sshd = sshd_new(a->loop, &a->layout, a->local ? a->spec.ssh_bind : NULL,
+                           a->local ? a->spec.ssh_port : SPEC_CONTAINER_SSH_PORT, &sshd_ops, a);
+        sshd_start(a->sshd);
         rc = make_helpers(a, &err);
+    }
     if (rc == 0)
         rc = take_up_repository(a, &err);
     if (rc == 0)
         rc = sock_new(a, &a->sock, &err);
-    if (rc < 0) {
+    if (rc < 0)
         agent_fail(a, rc == ERR_NO_SPACE ? "no_space" : "internal", err.msg);
-        return;
-    }
-    a->sshd = sshd_new(a->loop, &a->layout, a->local ? a->spec.ssh_bind : NULL,
-                       a->local ? a->spec.ssh_port : SPEC_CONTAINER_SSH_PORT, &sshd_ops, a);
-    sshd_start(a->sshd);
 }
 
 static int set_up(struct agent *a, const struct agent_options *options, struct err *err)
@@ -386,6 +387,7 @@ int agent_run(const struct agent_options *options)
     struct err err = ERR_INIT;
     int in = -1, out = -1;
     umask(022);
+    (void)mallopt(M_ARENA_MAX, 2);
     (void)signal(SIGPIPE, SIG_IGN);
     int rc = options->stdio ? take_stdio(&in, &out, &err) : 0;
     if (rc == 0)

@@ -1,5 +1,6 @@
 #include "agent/jobs.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -63,11 +64,14 @@ static void on_wake(void *payload)
         struct job *job = queue_pop(&jobs->finished);
         pthread_mutex_unlock(&jobs->lock);
         if (!job)
-            return;
+            break;
         jobs->pending--;
         job->done(job->payload);
         free(job);
     }
+    /* A session is idle most of its life: what the work needed goes back. */
+    if (jobs->pending == 0)
+        (void)malloc_trim(0);
 }
 
 static void *work(void *payload)

@@ -408,6 +408,10 @@ class ContainerAgent:
     def running(self):
         return self._do("GET", f"/containers/{self.name}/json")["State"]["Running"]
 
+    def host_pid(self):
+        """Process id of the container's first process, as this machine sees it."""
+        return self._do("GET", f"/containers/{self.name}/json")["State"]["Pid"]
+
     def log(self):
         return self._do("GET", f"/containers/{self.name}/logs?stdout=0&stderr=1").decode(errors="replace")
 

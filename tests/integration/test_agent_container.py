@@ -234,9 +234,24 @@ def test_helpers_run_as_nobody_with_their_own_policy(session_of, forge):
 
 def test_what_is_idle_is_small(session, ann):
     session.ssh.run(ann, "true")
-    _, out = session.inside("sh", "-c", "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; awk '/^Pss:/ {print $2}' "
-                                        "$p/smaps_rollup 2>/dev/null; done")
-    assert "steadystate-agent" in out
+    first = session.host_pid()
+    sizes = {}
+    for pid in (first, *agentlib.descendants(first)):
+        if "steadystate-agent" in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+            rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            sizes[pid] = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    assert len(sizes) == 2 and sum(sizes.values()) < 4096, sizes
+
+
+def test_it_ends_at_once_though_a_helper_hangs(session_of, forge):
+    url = forge.repository("team/hangs", {"README.md": "x\n"})
+    forge.configure(fault={"kind": "hang"})
+    session = session_of(url=url)
+    session.create().start()
+    session.ctl.ask("hello")
+    steady.wait_for(lambda: [k for k in statuses(session, 10000) if k.startswith("git")], 20, "the helper")
+    session.ctl.ask("shutdown")
+    steady.wait_for(lambda: not session.running(), 10, "the container to end")
 
 
 # --- restart ---------------------------------------------------------------------------------------
