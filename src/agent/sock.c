@@ -56,6 +56,7 @@ struct verb {
     const char *name;
     bool wrapper;     /* for the wrapper, which is uid 0 in a container */
     bool needs_ready; /* the repository must be there */
+    bool is_activity; /* a person's doing; looking on keeps no session alive */
     verb_fn fn;
 };
 
@@ -261,10 +262,10 @@ static int verb_info(struct peer *peer, uint32_t id, struct json_object *obj,
 }
 
 static const struct verb verbs[] = {
-    {"login", true, false, verb_login},      {"attach", true, true, verb_attach},
-    {"whoami", false, false, verb_whoami},   {"head", false, true, verb_head},
-    {"push", false, true, verb_push},        {"publish", false, true, verb_publish},
-    {"members", false, false, verb_members}, {"info", false, false, verb_info},
+    {"login", true, false, false, verb_login},      {"attach", true, true, false, verb_attach},
+    {"whoami", false, false, false, verb_whoami},   {"head", false, true, false, verb_head},
+    {"push", false, true, true, verb_push},         {"publish", false, true, true, verb_publish},
+    {"members", false, false, false, verb_members}, {"info", false, false, false, verb_info},
 };
 
 /* --- one request -------------------------------------------------------------------------------
@@ -305,10 +306,10 @@ static int dispatch(struct peer *peer, uint32_t id, struct json_object *obj, con
             continue;
         struct person person = {0};
         int rc = may_ask(peer, &verbs[i], err);
-        if (rc == 0 && !verbs[i].wrapper) {
+        if (rc == 0 && !verbs[i].wrapper)
             rc = identify(peer, obj, &person, err);
+        if (rc == 0 && verbs[i].is_activity)
             agent_touch(peer->sock->agent);
-        }
         return rc < 0 ? rc : verbs[i].fn(peer, id, obj, &person, err);
     }
     return err_set(err, ERR_UNSUPPORTED, "no such verb");
