@@ -190,7 +190,7 @@ int session_list(struct sessions *s, const struct session_caller *caller, const 
 int session_delete(struct sessions *s, const struct session_caller *caller, const char *id,
                    struct str *json, struct err *err);
 
-/* Owner only: expires_at = now + ttl, at most created_at... now + max_ttl; never earlier than it
+/* Owner only: expires_at = now + ttl_secs (SESSION_TTL_MIN to max_ttl), never earlier than it
  * was. */
 int session_extend(struct sessions *s, const struct session_caller *caller, const char *id,
                    int64_t ttl_secs, struct str *json, struct err *err);
