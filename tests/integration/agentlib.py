@@ -398,8 +398,12 @@ class ContainerAgent:
     def ready(self, timeout=60, **secrets):
         self.create()
         self.start()
-        self.ctl.ask("hello", **secrets)
-        self.ctl.event("ready", timeout)
+        try:
+            self.ctl.ask("hello", **secrets)
+            self.ctl.event("ready", timeout)
+        except TimeoutError:
+            raise AssertionError(f"not ready: {self.log()}\n{self.inside('ps', '-efww')[1]}\n"
+                                 f"{self.inside('cat', '/proc/net/tcp')[1]}") from None
         return self
 
     def inside(self, *argv, user="0"):
