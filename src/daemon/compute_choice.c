@@ -67,6 +67,12 @@ static int choose_engine(const struct config *config, struct compute_choice *out
 int compute_choose(const struct config *config, struct compute_choice *out, struct err *err)
 {
     *out = (struct compute_choice){.local = config->provider == CONFIG_PROVIDER_LOCAL};
+    /* Neither engine limits a volume on common file systems, and a limit that does not hold is
+     * worse than none. */
+    if (config->session_disk)
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "STEADYSTATE_SESSION_DISK: no engine here can limit a session's disk; unset it");
     int rc = agent_path(&out->agent, err);
     if (rc || out->local)
         return rc;

@@ -220,6 +220,20 @@ def test_two_servers_never_share_a_state_directory(server_of):
     assert server.is_up()
 
 
+@pytest.mark.parametrize("name, value, reason", [
+    ("STEADYSTATE_SESSION_DISK", "1g", "STEADYSTATE_SESSION_DISK: no engine here can limit a session's disk; unset it"),
+    ("STEADYSTATE_SESSION_SUBNETS", "10.0.0.0/29", "STEADYSTATE_SESSION_SUBNETS"),
+    ("STEADYSTATE_SESION_ROOT", "/x", "STEADYSTATE_SESION_ROOT"),
+])
+def test_bad_configuration_is_refused_in_one_line(server_of, name, value, reason):
+    server = server_of("local", start=False, **{name: value})
+    done = subprocess.run([steady.BUILD / "steadystated"], env=server.environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_files_of_the_server_are_its_own(running):
     server, _, session = running
     for path in server.state.iterdir():
