@@ -4,8 +4,9 @@
 
 #include "merge/words.h"
 
-/* Letters and digits that make a common line more than chance. */
-#define SAYS_SOMETHING 8
+/* Letters and digits that make common lines more than chance: at one place, and at another. */
+#define SAYS_SOMETHING 2
+#define SAYS_MUCH 8
 /* Letters of a word that can be recognised elsewhere. */
 #define WORD_KNOWN 3
 /* How far around an edit its neighbours are looked for, in edits and in lines. */
@@ -114,7 +115,7 @@ bool edits_inserted_elsewhere(const struct versions *v, const struct edit *edits
 {
     const struct lines *own = text_of(v, insertion->side);
     uint32_t count = insertion->line_to - insertion->line_from;
-    if (weight_of(own, insertion->line_from, insertion->line_to) < SAYS_SOMETHING)
+    if (weight_of(own, insertion->line_from, insertion->line_to) < SAYS_MUCH)
         return false;
     size_t self = (size_t)(insertion - edits);
     for (size_t k = neighbours_from(self); k < neighbours_to(self, n); k++) {
