@@ -4,6 +4,7 @@ people put out, and a collaborator inside who attacks: forwards, other people's 
 malformed pushes, ptrace, and the hunt for the forge token.
 Not covered: the server, sync and publish by the CLI (story tests); packs of more than 2 GiB."""
 
+import contextlib
 import json
 import pathlib
 import shlex
@@ -237,7 +238,9 @@ def test_what_is_idle_is_small(session, ann):
     first = session.host_pid()
     sizes = {}
     for pid in (first, *agentlib.descendants(first)):
-        if "steadystate-agent" in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if "steadystate-agent" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+                continue
             rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
             sizes[pid] = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
     assert len(sizes) == 2 and sum(sizes.values()) < 4096, sizes
