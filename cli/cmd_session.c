@@ -150,8 +150,8 @@ int cmd_extend(int argc, char **argv)
 
 static void print_member(struct json_object *m)
 {
-    int64_t connected = 0;
-    json_opt_i64(m, "connected", 0, INT32_MAX, &connected, NULL);
+    bool connected = false;
+    json_opt_bool(m, "connected", &connected, NULL);
     cleanup_str struct str login = STR_INIT;
     const char *name = session_text(m, "login");
     str_add_printable(&login, name, strlen(name));

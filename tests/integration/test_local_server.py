@@ -131,8 +131,13 @@ def test_kill_of_one_ends_both_and_sessions_go_on(running, which):
     assert state_of(person, session.id) == "Running"
     assert answers(person, session, "again")
     assert agents_of(session) == agents
-    # The new keeper has a channel: it can close the session's connections and end it.
-    assert person.cli("members", session.id).returncode == 0
+    # The new keeper has a channel: what the agent knows arrives, and it can end the session.
+    with subprocess.Popen(["ssh", *person.ssh_argv(session), "-p", str(session.port),
+                           f"{session.user}@{session.host}", "echo in; read -r line"], env=person.environment,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == "in\n"
+        steady.wait_for(lambda: "connected" in person.cli("members", session.id).stdout, 20, "presence")
+        shell.stdin.write("\n")
     person.cli("down", session.id)
     steady.wait_for(lambda: nothing_left(server, session.id), 20, "the session to be gone")
 
