@@ -22,8 +22,9 @@ def server(server_of):
     return server_of("local")
 
 
-def raw(server, text, timeout=20):
-    """The first answer to these bytes, or what there is of one."""
+def raw(server, text, timeout=60):
+    """The first answer to these bytes, or what there is of one. The server may not notice that we have
+    ended our side together with the last bytes; then its limit of 30 s for a silent client counts."""
     with socket.create_connection(("127.0.0.1", server.port), timeout) as s:
         data = b""
         with contextlib.suppress(OSError):  # the server may end it before everything is sent
