@@ -17,6 +17,7 @@ static void print_json(const struct sync_result *r)
     json_add(o, "kept", inside_files_json(&r->kept));
     json_add(o, "overlaps", inside_overlaps_json(&r->overlaps));
     inside_add_oid(o, "saved", &r->saved);
+    json_add_str(o, "warning", r->warning);
     ui_print_json(o);
 }
 
@@ -70,6 +71,8 @@ int cmd_sync(int argc, char **argv)
     const struct sync_options options = {.place = &place, .dry_run = dry_run};
     if (sync_run(&options, &result, &err) < 0)
         return inside_fail("cannot sync", &err);
+    if (result.warning)
+        ui_warn("left out of the sync: %s", result.warning);
     if (json)
         print_json(&result);
     else

@@ -25,7 +25,7 @@ int inside_fail(const char *what, const struct err *err)
         todo = "Is the session still running?";
         break;
     case ERR_NO_SPACE:
-        todo = "Free some space; nothing of yours was changed";
+        todo = "Free some space and sync again; nothing is lost";
         break;
     default:
         break;

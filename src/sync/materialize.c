@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "git/run.h"
+#include "git/transport_parse.h"
 #include "sync/attrs.h"
 #include "sync/work.h"
 
@@ -44,10 +45,16 @@ static int borrow_index(struct work *w, struct err *err)
 
 static int add_all(struct work *w, struct err *err)
 {
-    static const char *const args[] = {
-        "-c", "advice.addEmbeddedRepo=false", "-c",  "core.safecrlf=false",
-        "-c", "core.splitIndex=false",        "add", "-A",
-        NULL};
+    static const char *const args[] = {"-c",
+                                       "advice.addEmbeddedRepo=false",
+                                       "-c",
+                                       "core.safecrlf=false",
+                                       "-c",
+                                       "core.splitIndex=false",
+                                       "add",
+                                       "-A",
+                                       "--ignore-errors",
+                                       NULL};
     cleanup_free char *index = xasprintf("%s/" WORK_INDEX, w->git_dir);
     struct git_run run = {.kind = GIT_RUN_USER,
                           .git_dir = w->git_dir,
@@ -55,9 +62,22 @@ static int add_all(struct work *w, struct err *err)
                           .index_file = index,
                           .args = args,
                           .max_output = (size_t)16 << 20};
+    cleanup_proc_result struct proc_result out = {0, STR_INIT, STR_INIT};
+    struct err why = ERR_INIT;
     int rc = borrow_index(w, err);
-    if (rc == 0)
-        rc = git_run(&run, NULL, err);
+    if (rc < 0)
+        return rc;
+    rc = git_run(&run, &out, &why);
+    /* 1: all but some files, which stay as the index had them (unreadable, a repository without a
+     * commit). They hold up nobody else's work. */
+    if (rc < 0 && out.status == 1) {
+        cleanup_str struct str line = STR_INIT;
+        transport_main_line(out.errs.p, out.errs.len, &line);
+        w->warning = str_detach(&line);
+        rc = 0;
+    } else if (rc < 0) {
+        return err_set(err, rc, "%s", why.msg);
+    }
     return rc ? rc : read_index(w, WORK_INDEX, &w->index, err);
 }
 

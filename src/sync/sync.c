@@ -16,6 +16,7 @@ void sync_result_release(struct sync_result *r)
     sync_files_release(&r->received);
     sync_files_release(&r->kept);
     merge_report_release(&r->overlaps);
+    free(r->warning);
     memset(r, 0, sizeof *r);
 }
 
@@ -122,6 +123,8 @@ static int fill_result(struct work *w, struct round *r, struct sync_result *out,
     out->committed = r->commit;
     out->advanced = !oid_equal(&r->head, &w->base);
     out->saved = w->saved;
+    free(out->warning);
+    out->warning = steal(&w->warning);
     merge_report_release(&out->overlaps);
     out->overlaps = r->merged.report;
     r->merged.report = (struct merge_report)MERGE_REPORT_INIT;

@@ -53,6 +53,7 @@ struct sync_result {
     struct sync_files received; /* changes of others that came in */
     struct sync_files kept;     /* saved again while the sync ran; next sync sends them */
     struct merge_report overlaps;
+    char *warning; /* a file that could not be read and was left out, or NULL */
 };
 void sync_result_release(struct sync_result *r);
 #define cleanup_sync_result cleanup(sync_result_release)

@@ -37,18 +37,28 @@ int work_check_idle(struct work *w, struct err *err)
 
 /* --- locks ------------------------------------------------------------------------------------ */
 
+static bool is_our_lock(int git)
+{
+    cleanup_str struct str text = STR_INIT;
+    return fd_read_file(git, "index.lock", 64, &text, NULL) == 0 && strcmp(text.p, lock_mark) == 0;
+}
+
+void work_drop_stale_lock(int git)
+{
+    if (is_our_lock(git))
+        unlinkat(git, "index.lock", 0);
+}
+
 /* git's own lock on its index, so that no git command writes it meanwhile. One that a killed sync
  * left is taken over: nobody else syncs, since our own lock is held. */
 int work_lock_index(struct work *w, struct err *err)
 {
-    cleanup_str struct str text = STR_INIT;
     cleanup_close int fd =
         openat(w->git, "index.lock", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 && errno != EEXIST)
         return err_errno(err, "lock the index");
     if (fd < 0) {
-        if (fd_read_file(w->git, "index.lock", 64, &text, NULL) < 0 ||
-            strcmp(text.p, lock_mark) != 0)
+        if (!is_our_lock(w->git))
             return err_set(err, ERR_CONFLICT,
                            "another git command is at work here (.git/index.lock exists); wait "
                            "for it, or remove the file if none is");
@@ -121,6 +131,7 @@ void work_close(struct work *w)
     index_release(&w->index);
     meta_release(&w->meta);
     free(w->git_dir);
+    free(w->warning);
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */

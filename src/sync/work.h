@@ -50,12 +50,16 @@ struct work {
     struct oid disk_tree;  /* what the worktree really holds */
     bool attributes;       /* .gitattributes or the like exist */
     struct oid saved;      /* commit under refs/steadystate/saved/, or zero */
+    char *warning;         /* what git could not take from the worktree, or NULL */
 };
 
 int work_open(const struct sync_place *place, struct work *w, struct err *err);
 void work_close(struct work *w);
 #define cleanup_work cleanup(work_close)
 
+/* Removes the lock on git's index that a killed sync left in the git directory, so that git works
+ * again. The caller holds .worktree/lock. */
+void work_drop_stale_lock(int git);
 /* git's own lock on the index, until work_close. */
 int work_lock_index(struct work *w, struct err *err);
 

@@ -15,6 +15,7 @@
 #include "sync/attrs.h"
 #include "sync/checkout.h"
 #include "sync/meta.h"
+#include "sync/work.h"
 
 #define LOCK_MS 600000
 #define STAMP_AGE 2 /* seconds: older than the index by more than git's resolution */
@@ -292,8 +293,12 @@ int worktree_prepare(const struct worktree_opts *opts, bool *made, struct err *e
     if (lock < 0)
         return lock;
     rc = meta_read(p.dot, &p.meta, err);
-    if (rc == 0 && oid_is_zero(&p.meta.preparing))
+    if (rc == 0 && oid_is_zero(&p.meta.preparing)) {
+        cleanup_close int git = path_open_beneath(p.tree, ".git", O_RDONLY | O_DIRECTORY, 0, NULL);
+        if (git >= 0)
+            work_drop_stale_lock(git);
         return make_link(opts, err);
+    }
     if (rc == ERR_NOT_FOUND) {
         err_clear(err);
         rc = begin(&p);

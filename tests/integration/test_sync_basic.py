@@ -352,3 +352,33 @@ def test_conflicts_resolve_undo(session_of):
     files = s.settle()
     assert b"unsynced" not in files and files[b"x.py"][1].startswith(b"ben first\n")
     s.fsck()
+
+
+def test_what_git_cannot_take(session_of):
+    """A repository without a commit inside the worktree, an unreadable file: the rest is synced."""
+    s = session_of({"f": "x\n", "g": "y\n"})
+    ann = s.people[0]
+    ann.sh("git init -q nested; echo n >nested/n; echo z >h; echo secret >u; chmod 0 u; echo q >>f")
+    done = ann.cli("sync", "--json")
+    assert "left out" in done.stderr and json.loads(done.stdout)["warning"]
+    assert s.show("f") == "x\nq\n" and s.show("h") == "z\n"
+    assert (ann.tree / "nested/n").exists() and (ann.tree / "u").exists()
+    ann.sh("chmod 600 u; rm -rf nested")
+    ann.sync()
+    assert s.show("u") == "secret\n"
+
+
+def test_lines_are_neither_doubled_nor_lost(session_of):
+    s = session_of({"x": "x = 1\n", "same": "a\nz\n", "empty": "", "words": "one two three\n"})
+    ann, ben = s.people
+    ann.sh("echo 'x = 2' >x; printf 'a\\nboth\\nz\\n' >same; rm empty; echo 'one three' >words")
+    ben.sh("echo 'x = 3' >x; printf 'a\\nboth\\nz\\n' >same; echo 'one 2 three' >words")
+    ann.sync()
+    ben.sync()
+    files = s.settle()
+    assert files[b"x"][1] == b"x = 2\nx = 3\n"
+    assert files[b"same"][1] == b"a\nboth\nz\n"
+    assert b"empty" not in files
+    assert b"one 2 three" in files[b"words"][1]
+    # the whole history is there: credit goes to who wrote it
+    assert ann.git("rev-parse", "--is-shallow-repository").strip() == "false"
