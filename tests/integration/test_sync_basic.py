@@ -382,3 +382,42 @@ def test_lines_are_neither_doubled_nor_lost(session_of):
     assert b"one 2 three" in files[b"words"][1]
     # the whole history is there: credit goes to who wrote it
     assert ann.git("rev-parse", "--is-shallow-repository").strip() == "false"
+
+
+def test_empty_origin(place, local_account):
+    bare = place / "proj.git"
+    steady.git("init", "-q", "--bare", "-b", "main", bare)
+    steady.run("chown", "-R", local_account, bare)
+    s = synclib.SyncSession(place, local_account, bare)
+    try:
+        ann, ben = s.people
+        ann.write("first", "1\n")
+        ann.sync()
+        ben.sync()
+        assert ben.read("first") == "1\n"
+        ben.cli("publish")
+        assert steady.git("-C", bare, "show", f"refs/heads/{s.branch}:first") == "1\n"
+    finally:
+        s.close()
+
+
+def test_hostile_remote(session_of):
+    """Somebody puts `.GIT/hooks/post-checkout` and `..` on the published branch: nobody gets it."""
+    s = session_of()
+    ann = s.people[0]
+    ann.write("a", "1\n")
+    ann.cli("publish")
+    ann.sh(f"""cd {s.origin}; h=$(echo 'echo pwned' | git hash-object -w --stdin)
+        t() {{ printf '%s %s\\0' "$1" "$2"; echo $3 | xxd -r -p; }}
+        hooks=$(t 100755 post-checkout $h | git hash-object -t tree -w --stdin --literally)
+        dot=$(t 40000 hooks $hooks | git hash-object -t tree -w --stdin --literally)
+        bad=$(t 40000 .GIT $dot | git hash-object -t tree -w --stdin --literally)
+        git update-ref refs/heads/{s.branch} $(git -c user.name=e -c user.email=e@x commit-tree -p {s.branch} -m x $bad)""")
+    ann.write("b", "2\n")
+    head = s.head()
+    done = ann.cli("publish", check=False)
+    assert done.returncode != 0 and "unsafe" in done.stderr, done.stderr
+    assert not (ann.tree / ".GIT").exists()
+    s.people[1].sync()
+    assert not (s.people[1].tree / ".GIT").exists()
+    assert ".GIT" not in steady.git("-C", s.canonical, "ls-tree", "-r", "--name-only", s.branch) and head != ""
