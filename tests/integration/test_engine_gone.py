@@ -28,15 +28,18 @@ def test_engine_stops_and_comes_back(kind, place, forge, addresses):
             engine.stop_service()
             steady.wait_for(lambda: health(server)[0] == 503, 30, "the server to notice")
             assert "engine" in health(server)[1]
-            # The session itself does not need the engine.
-            assert alice.read(session, "kept.txt") == "before\n"
-            assert alice.sync(session).returncode == 0
+            # The session itself does not need the engine, but dockerd's port on loopback is a process of
+            # its own that ends with it.
+            if kind == "podman":
+                assert alice.read(session, "kept.txt") == "before\n"
+                assert alice.sync(session).returncode == 0
             failed = alice.cli("up", "--no-join", repository, check=False)
             assert failed.returncode in (1, 6), failed
             assert engine.socket in failed.stderr or "engine" in failed.stderr, failed.stderr
 
             engine.start_service()
             steady.wait_for(lambda: health(server)[0] == 200, 60, "the server to find the engine again")
+            steady.wait_for(lambda: alice.ssh(session, "true", check=False).returncode == 0, 30, "the session's port")
             assert alice.read(session, "kept.txt") == "before\n"
             second = alice.up(repository)
             assert alice.ssh(second, "true").returncode == 0
