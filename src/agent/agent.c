@@ -57,9 +57,21 @@ int64_t agent_last_activity(struct agent *a)
     return a->last_activity;
 }
 
+/* A local session whose directory was removed has nothing left to serve. */
+static bool is_gone(const struct agent *a)
+{
+    struct stat st;
+    return a->local && lstat(a->layout.spec, &st) != 0 && errno == ENOENT;
+}
+
 static void look_at_activity(void *payload)
 {
     struct agent *a = payload;
+    if (is_gone(a)) {
+        log_warn("the session's directory is gone");
+        loop_stop(a->loop);
+        return;
+    }
     int64_t at = agent_last_activity(a);
     if (at <= a->last_activity_event)
         return;

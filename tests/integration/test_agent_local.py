@@ -512,6 +512,13 @@ def test_shutdown_ends_everything(agent, ann):
     assert not (agent.root / "agent.sock").exists()
 
 
+def test_a_session_whose_directory_is_removed_ends(agent, ann):
+    import shutil
+    agent.ssh.run(ann, "true")
+    shutil.rmtree(agent.root)
+    assert agent.process.wait(60) == 0
+
+
 def test_a_channel_that_ends_means_nothing(agent, ann):
     agent.ctl.close()
     again = agentlib.connect(agent.root / "ctl.sock")
