@@ -89,7 +89,7 @@ def test_a_second_run_changes_nothing(serve):
     pid, users = serve.pid(), (serve.directory / "users").read_text()
     start = time.monotonic()
     again = serve().stdout
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 40  # nothing was compiled, bootstrapped or installed
     assert printed_commands(again) == printed_commands(first)
     assert serve.pid() == pid
     assert (serve.directory / "users").read_text() == users
