@@ -147,7 +147,8 @@ static int encrypt(const struct seal_key *key, const char *context, const char *
     EVP_CIPHER_CTX_free(ctx);
     if (!ok)
         return ERR_FAILED;
-    str_grew(out, (size_t)n + (size_t)tail);
+    str_grew(out, (size_t)n);
+    str_grew(out, (size_t)tail);
     str_add(out, tag, TAG_LEN);
     return 0;
 }
