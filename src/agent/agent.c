@@ -120,6 +120,7 @@ void agent_maybe_ready(struct agent *a)
     log_info("session is ready");
     ctl_event(a->ctl, "ready", NULL);
     sock_answer_waiting(a->sock);
+    jobs_rest_soon(a->jobs);
 }
 
 void agent_begin(struct agent *a)

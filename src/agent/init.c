@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/procfs.h"
+#include "base/mem.h"
 
 #define LAST_ROUNDS 50 /* of 20 ms, for what does not end at once */
 
@@ -95,5 +96,6 @@ int init_split(int adopt)
         return 0;
     }
     drop_channel();
+    mem_give_back();
     serve(agent, &set, adopt);
 }

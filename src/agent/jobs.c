@@ -1,12 +1,13 @@
 #include "agent/jobs.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+
+#define REST_MS 1000
 
 struct job {
     job_fn run;
@@ -22,7 +23,8 @@ struct queue {
 
 struct jobs {
     struct loop *loop;
-    size_t pending; /* loop's thread only */
+    size_t pending;          /* loop's thread only, as `rest` */
+    struct loop_watch *rest; /* until memory is given back */
 
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -56,6 +58,20 @@ static struct job *queue_pop(struct queue *q)
     return job;
 }
 
+static void on_rest(void *payload)
+{
+    struct jobs *jobs = payload;
+    jobs->rest = NULL;
+    mem_give_back();
+}
+
+/* A session is idle most of its life: what the work needed goes back. */
+void jobs_rest_soon(struct jobs *jobs)
+{
+    loop_remove(jobs->rest);
+    jobs->rest = loop_add_timer(jobs->loop, REST_MS, false, on_rest, jobs);
+}
+
 static void on_wake(void *payload)
 {
     struct jobs *jobs = payload;
@@ -69,9 +85,8 @@ static void on_wake(void *payload)
         job->done(job->payload);
         free(job);
     }
-    /* A session is idle most of its life: what the work needed goes back. */
     if (jobs->pending == 0)
-        (void)malloc_trim(0);
+        jobs_rest_soon(jobs);
 }
 
 static void *work(void *payload)
@@ -117,6 +132,7 @@ void jobs_free(struct jobs *jobs)
     for (struct job *job; (job = queue_pop(&jobs->waiting));)
         free(job);
     on_wake(jobs);
+    loop_remove(jobs->rest);
     loop_set_wake(jobs->loop, NULL, NULL);
     pthread_cond_destroy(&jobs->idle);
     pthread_mutex_destroy(&jobs->lock);

@@ -24,6 +24,9 @@ void jobs_free(struct jobs *jobs);
  * once wait their turn. */
 void jobs_add(struct jobs *jobs, job_fn run, job_fn done, void *payload);
 
+/* Gives memory back a second from now; done by itself after the last job. */
+void jobs_rest_soon(struct jobs *jobs);
+
 /* Not yet done. */
 size_t jobs_pending(const struct jobs *jobs);
 

@@ -1,10 +1,13 @@
 #include "base/mem.h"
 
+#include <link.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void die_no_memory(void)
@@ -110,4 +113,27 @@ void cleanup_closep(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
+}
+
+/* Segments that cannot be written are the file's own bytes: dropped, they are read again. */
+static int drop_segments(struct dl_phdr_info *info, size_t size, void *payload)
+{
+    (void)size;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)payload;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        if (h->p_type != PT_LOAD || (h->p_flags & PF_W))
+            continue;
+        uintptr_t from = ((uintptr_t)info->dlpi_addr + h->p_vaddr) & ~(page - 1);
+        uintptr_t to = (uintptr_t)info->dlpi_addr + h->p_vaddr + h->p_memsz;
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void mem_give_back(void)
+{
+    (void)malloc_trim(0);
+    (void)dl_iterate_phdr(drop_segments, NULL);
 }

@@ -27,6 +27,11 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), retur
 void free_secret(char *p);
 void mem_wipe(void *p, size_t n);
 
+/* For a process that has nothing to do for a while: free memory goes back to the system, and pages
+ * of programs and libraries that were used once are no longer held. They come back by themselves.
+ */
+void mem_give_back(void);
+
 /* Makes room for one more element: VEC_GROW(v->items, v->len, v->cap). */
 #define VEC_GROW(ptr, len, cap)                                 \
     do {                                                        \

@@ -5,6 +5,7 @@
 
 import contextlib
 import io
+import ipaddress
 import json
 import os
 import pathlib
@@ -323,8 +324,9 @@ class ContainerAgent:
         self.people = people
         first = int(addresses.ports.split("-", maxsplit=1)[0])
         self.port = first + random.randrange(100)
-        network = addresses.subnets.rsplit(".", 1)[0]
-        self.subnet = f"{network}.{16 * random.randrange(16)}/28"
+        # One of the block's 256: an engine may need a while to forget a subnet that was just in use.
+        block = ipaddress.ip_network(addresses.subnets)
+        self.subnet = str(random.choice(list(block.subnets(new_prefix=28))))
         members = {"memory": 1 << 30, "cpus_milli": 2000, "pids": 512, "require_userns": engine.kind == "podman",
                    "allow_local_repos": False, **members}
         self.spec, self.host_key = make_spec(self.place, people, repository, self.port, **members)
