@@ -187,6 +187,7 @@ static uint32_t find_left(struct ycrdt *d, const struct item *it, uint32_t left,
 static void add_gc(struct ycrdt *d, uint32_t client, uint32_t clock, uint32_t len)
 {
     struct client *c = &d->clients[client];
+    d->merge_new = true; /* the one in front may be collected before the transaction ends */
     if (c->idx.nblk > 0) {
         const struct blk *b = c->idx.blk[c->idx.nblk - 1];
         struct item *last = item_at(d, b->data[b->cap + b->n - 1]);
