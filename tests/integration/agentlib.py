@@ -279,6 +279,9 @@ class Multiplexed:
         while b"\r\n\r\n" not in self.buffer:
             self._more()
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        if b" 409 " in head.split(b"\r\n")[0]:
+            self.raw.close()
+            raise ConnectionRefusedError
         assert b" 101 " in head.split(b"\r\n")[0] or b" 200 " in head.split(b"\r\n")[0], head
         self.out = b""
         self.stderr = b""
@@ -392,10 +395,15 @@ class ContainerAgent:
         return data.getvalue()
 
     def start(self):
-        self.ctl = Frames(Multiplexed(self.engine.socket,
-                                      f"/containers/{self.name}/attach?stream=1&stdin=1&stdout=1&stderr=1"))
+        self.ctl = Frames(steady.wait_for(self._attach, 20, "the attachment"))
         self._do("POST", f"/containers/{self.name}/start")
         return self
+
+    def _attach(self):
+        # Podman answers 409 while it still does something to the container.
+        with contextlib.suppress(ConnectionRefusedError):
+            return Multiplexed(self.engine.socket,
+                               f"/containers/{self.name}/attach?stream=1&stdin=1&stdout=1&stderr=1")
 
     def ready(self, timeout=60, **secrets):
         self.create()
