@@ -222,6 +222,20 @@ static int make_all(struct start *s, struct provider_conn *out, struct err *err)
     return verify_and_run(s, true, out, err);
 }
 
+/*
+ * A container that ended is replaced, not started: Podman 4.3 that is asked before its own delayed
+ * cleanup has run gives it a second address and leaves the published port pointing at the first.
+ * Nothing is lost with it: what is worth keeping lies in the volume, and the port is in the spec.
+ */
+static int make_again(struct start *s, struct provider_conn *out, struct err *err)
+{
+    int rc = s->ops->container_remove(s->engine, s->plan.names.name, err);
+    if (rc < 0)
+        return plain(err);
+    rc = make_container(s, err);
+    return rc < 0 ? rc : verify_and_run(s, false, out, err);
+}
+
 /* Takes over what is there already. */
 static int resume(struct start *s, const struct engine_container *c, struct provider_conn *out,
                   struct err *err)
@@ -242,6 +256,8 @@ static int resume(struct start *s, const struct engine_container *c, struct prov
     int rc = make_network(s, err);
     if (rc < 0)
         return rc;
+    if (c->state == ENGINE_EXITED)
+        return make_again(s, out, err);
     return verify_and_run(s, c->state == ENGINE_CREATED, out, err);
 }
 
