@@ -70,10 +70,18 @@ LIB := $(BUILD)/libsteadystate.a
 steadystated_SRC := $(wildcard src/daemon/main.c)
 steadystate-agent_SRC := $(wildcard src/agent/main.c)
 steadystate-wrapper_SRC := $(wildcard src/wrapper/main.c)
-steadystate_SRC := $(if $(wildcard cli/main.c),$(wildcard cli/*.c))
+# Three programs of one set of commands (cli/catalog.h); an archive of its own, so that each takes
+# the commands that its table names and the first stays small.
+CLI_MAINS := cli/main.c cli/outside_main.c cli/inside_main.c
+CLI_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(CLI_MAINS),$(wildcard cli/*.c)))
+CLI_LIB := $(BUILD)/libcli.a
+CLI_PROGRAMS := steadystate steadystate-outside steadystate-inside
+steadystate_SRC := cli/main.c
+steadystate-outside_SRC := cli/outside_main.c
+steadystate-inside_SRC := cli/inside_main.c
 yupdate_SRC := $(if $(wildcard tools/yupdate.c),$(wildcard tools/*.c))
-PROGRAMS := $(foreach p,steadystated steadystate-agent steadystate-wrapper steadystate yupdate,\
-              $(if $($(p)_SRC),$(p)))
+PROGRAMS := steadystated steadystate-agent steadystate-wrapper $(CLI_PROGRAMS) yupdate
+LIBEXEC := steadystate-outside steadystate-inside
 BINARIES := $(PROGRAMS:%=$(BUILD)/%)
 
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
@@ -112,8 +120,14 @@ $(LIB): $(LIB_OBJ)
 	$(call say,AR  )
 	$(Q)$(AR) rcs $@ $(LIB_OBJ)
 
+$(CLI_LIB): $(CLI_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $(CLI_OBJ)
+
 define program_rule
-$(BUILD)/$(1): $($(1)_SRC:%.c=$(BUILD)/obj/%.o) $(LIB)
+$(BUILD)/$(1): $($(1)_SRC:%.c=$(BUILD)/obj/%.o) $(if $(filter $(1),$(CLI_PROGRAMS)),$(CLI_LIB)) $(LIB)
 	$$(call say,LD  )
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
@@ -209,8 +223,10 @@ lint: check-layers
 	@scripts/lint
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 0755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/steadystate \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0755 $(filter-out $(LIBEXEC:%=$(BUILD)/%),$(BINARIES)) $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(LIBEXEC:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/libexec/steadystate
 	@for m in docs/man/*.1; do [ ! -e $$m ] || install -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man1; done
 	@for m in docs/man/*.8; do [ ! -e $$m ] || install -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8; done
 

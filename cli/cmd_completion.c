@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "command.h"
 #include "opt.h"
 #include "ui.h"
@@ -52,9 +53,9 @@ static const char fish_script[] =
 
 static int print_sessions(void)
 {
-    char list[] = "list", ids[] = "--ids";
-    char *argv[] = {list, ids, NULL};
-    return cmd_list(2, argv);
+    char self[] = "steadystate", list[] = "list", ids[] = "--ids";
+    char *argv[] = {self, list, ids, NULL};
+    return catalog_exec(CATALOG_OUTSIDE, list, argv);
 }
 
 int cmd_completion(int argc, char **argv)
@@ -68,7 +69,8 @@ int cmd_completion(int argc, char **argv)
     if (rc >= 0)
         return rc;
     if (words) {
-        command_print_names();
+        for (size_t i = 0; i < n_catalog; i++)
+            puts(catalog[i].name);
         return EXIT_DONE;
     }
     if (sessions)

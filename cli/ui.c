@@ -11,11 +11,16 @@
 #include "base/clock.h"
 
 /* Presentation only, set by main's option parsing. */
-static bool quiet;
+static bool quiet, plain;
 
 void ui_set_quiet(bool on)
 {
     quiet = on;
+}
+
+void ui_set_plain(bool on)
+{
+    plain = on;
 }
 
 bool ui_quiet(void)
@@ -118,7 +123,7 @@ bool ui_stderr_is_tty(void)
 bool ui_colour(int fd)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+    return !plain && isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
 const char *ui_style(int fd, enum ui_style style)
@@ -175,13 +180,13 @@ struct ui_progress {
 struct ui_progress *ui_progress_new(void)
 {
     struct ui_progress *p = xcalloc(1, sizeof *p);
-    p->tty = ui_stderr_is_tty();
+    p->tty = ui_stderr_is_tty() && !plain;
     return p;
 }
 
 static const char *symbol(bool ok)
 {
-    bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool utf8 = !plain && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (ok)
         return utf8 ? "\xe2\x9c\x93" : "ok";
     return utf8 ? "\xe2\x9c\x97" : "failed";

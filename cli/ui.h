@@ -39,6 +39,8 @@ void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_set_quiet(bool quiet);
 bool ui_quiet(void);
+/* No colour, no symbols, no line that is rewritten. */
+void ui_set_plain(bool plain);
 
 bool ui_stdout_is_tty(void);
 bool ui_stderr_is_tty(void);

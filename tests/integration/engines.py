@@ -158,7 +158,8 @@ def session_image(engine, name=SESSION_IMAGE, kind="session", **arguments):
     """Builds the session image from build/, once per engine and test run, and gives its name.
     `arguments`: SSH_USER, BUILD_TOOLS."""
     programs = tuple((ROOT / "build" / program).stat().st_mtime_ns
-                     for program in ("steadystate", "steadystate-agent", "steadystate-wrapper"))
+                     for program in ("steadystate", "steadystate-outside", "steadystate-inside", "steadystate-agent",
+                                     "steadystate-wrapper"))
     mark = (engine.url, name, kind, programs, tuple(sorted(arguments.items())))
     if mark in _built and engine.request("GET", f"/images/{name}/json")[0] == 200:
         return name
