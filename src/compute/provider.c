@@ -33,6 +33,8 @@ const char *provider_reason(int code)
         return "image_missing";
     case ERR_EXISTS:
         return "port_taken";
+    case ERR_CONFLICT:
+        return "subnet_taken";
     case ERR_NO_SPACE:
         return "no_space";
     case ERR_UNSUPPORTED:

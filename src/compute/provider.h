@@ -76,8 +76,8 @@ struct provider_progress {
 };
 
 /* err->code of start and its word for the person: ERR_UNAVAILABLE engine_unreachable, ERR_NOT_FOUND
- * image_missing, ERR_EXISTS port_taken, ERR_NO_SPACE no_space, ERR_UNSUPPORTED protection_missing,
- * else internal. */
+ * image_missing, ERR_EXISTS port_taken, ERR_CONFLICT subnet_taken, ERR_NO_SPACE no_space,
+ * ERR_UNSUPPORTED protection_missing, else internal. */
 const char *provider_reason(int code);
 
 struct provider_ops {

@@ -173,26 +173,8 @@ static bool port_is_taken(const char *bind_address, int port)
     return bind(fd, sa, len) != 0 && errno == EADDRINUSE;
 }
 
-struct allocation {
-    const struct creation *creation;
-    struct session *one;
-};
-
-static int fill_lease(const struct store_lease *lease, struct store_session *row, void *payload,
-                      struct err *err)
+static void fill_link(struct session_spec *spec)
 {
-    const struct allocation *a = payload;
-    struct sessions *s = a->creation->s;
-    struct session_spec *spec = &a->one->spec;
-    if (port_is_taken(s->config.ssh_bind, lease->port))
-        return err_set(err, ERR_CONFLICT, "port %d is in use", lease->port);
-    spec->ssh_port = lease->port;
-    if (strcmp(s->config.compute_provider, "container") == 0) {
-        char subnet[SUBNET_TEXT];
-        subnet_format(&s->subnets, lease->subnet, subnet);
-        spec->subnet = xstrdup(subnet);
-        spec->uid_base = UID_FIRST + lease->uid * SPEC_UID_RANGE;
-    }
     struct magic_link link;
     cleanup_str struct str text = STR_INIT;
     magic_link_init(&link);
@@ -203,13 +185,39 @@ static int fill_lease(const struct store_lease *lease, struct store_session *row
     link.port = spec->ssh_port;
     link.host_key = spec->host_key_public;
     magic_link_format(&link, &text);
-    spec->magic_link = xstrdup(text.p);
+    session_set_text(&spec->magic_link, text.p);
+}
+
+static int fill_lease(const struct store_lease *lease, struct store_session *row, void *payload,
+                      struct err *err)
+{
+    struct session *one = payload;
+    struct sessions *s = one->owner;
+    struct session_spec *spec = &one->spec;
+    if (port_is_taken(s->config.ssh_bind, lease->port))
+        return err_set(err, ERR_CONFLICT, "port %d is in use", lease->port);
+    spec->ssh_port = lease->port;
+    if (strcmp(s->config.compute_provider, "container") == 0) {
+        char subnet[SUBNET_TEXT];
+        subnet_format(&s->subnets, lease->subnet, subnet);
+        session_set_text(&spec->subnet, subnet);
+        spec->uid_base = UID_FIRST + lease->uid * SPEC_UID_RANGE;
+    }
+    fill_link(spec);
     int rc = session_spec_check(spec, err);
     if (rc)
         return rc;
     row->spec = session_spec_text(spec);
-    row->access = session_access_text(&a->one->access);
+    row->access = session_access_text(&one->access);
     return 0;
+}
+
+static struct store_ranges ranges_of(const struct sessions *s)
+{
+    return (struct store_ranges){.port_first = s->config.port_first,
+                                 .port_last = s->config.port_last,
+                                 .subnets = s->subnets.count,
+                                 .uids = UID_RANGES};
 }
 
 static int make_host_key(struct session_spec *spec, struct err *err)
@@ -253,16 +261,23 @@ static int allocate(struct creation *c, struct session *one, struct err *err)
     int rc = make_host_key(&one->spec, err);
     if (rc)
         return rc;
-    const struct store_ranges ranges = {.port_first = s->config.port_first,
-                                        .port_last = s->config.port_last,
-                                        .subnets = s->subnets.count,
-                                        .uids = UID_RANGES};
-    struct allocation a = {.creation = c, .one = one};
+    const struct store_ranges ranges = ranges_of(s);
     struct store_session row = one->row;
     row.state = (char *)(uintptr_t)session_state_word(one->state);
-    rc = store_session_create(s->store, &row, &ranges, fill_lease, &a, err);
+    rc = store_session_create(s->store, &row, &ranges, fill_lease, one, err);
     free_secret(row.spec);
     free(row.access);
+    return rc;
+}
+
+int session_move(struct session *one, enum store_slot slot, struct err *err)
+{
+    const struct store_ranges ranges = ranges_of(one->owner);
+    struct store_session row = one->row;
+    int rc = store_session_move(one->owner->store, &row, &ranges, slot, fill_lease, one, err);
+    free_secret(row.spec);
+    free(row.access);
+    session_touch(one);
     return rc;
 }
 

@@ -16,6 +16,9 @@
 #define ACTIVITY_SAVE_S 60 /* last_activity_at goes to the disk at most so often */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 300000
+#define MOVES_MAX                                                                  \
+    8 /* other programs hold so many ports or subnets in a row: not this one's day \
+       */
 #define PROVISION_MAX_S 3600 /* a clone that says nothing for so long has failed */
 #define UID_FIRST 1048576U   /* host ids given to user namespaces */
 #define UID_RANGES 14000U
@@ -39,6 +42,7 @@ struct session {
     bool calling;        /* start, stop or cleanup is under way at the keeper */
     bool finding;        /* the directory is being asked */
     bool asking_health;  /* whether it is idle */
+    int moves;           /* to another port or subnet, since these were taken */
     int failures;        /* of the current endeavour, in a row */
     int64_t retry_at_ms; /* not before, monotonic */
     int64_t ready_at_ms; /* monotonic */
@@ -143,6 +147,14 @@ int session_load_kicks(struct session *one, struct err *err);
 /* spec (without people) and access as JSON text, owned. */
 char *session_spec_text(const struct session_spec *spec);
 char *session_access_text(const struct access *access);
+
+/* ---- create.c
+ * ---------------------------------------------------------------------------------------------
+ */
+
+/* Another port or subnet for one that has not run yet, with the link that goes with it. After a
+ * failure the spec is of no use any more. */
+int session_move(struct session *one, enum store_slot slot, struct err *err);
 
 /* ---- lifecycle.c
  * ------------------------------------------------------------------------------------------ */

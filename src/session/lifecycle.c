@@ -79,6 +79,33 @@ static void resume_failed(struct session *one, const char *message)
     log_fields(LOG_LEVEL_WARN, "session not resumed", "session", one->row.id, "why", message, NULL);
 }
 
+static void call_start(struct session *one, bool resume);
+
+/* Port or subnet are taken by somebody whom the registry does not know: goes on with the next one.
+ * False when there is none, or when it has been tried often enough. */
+static bool start_elsewhere(struct session *one, enum store_slot slot, const char *why)
+{
+    struct err err = ERR_INIT;
+    if (one->moves >= MOVES_MAX || session_move(one, slot, &err) != 0)
+        return false;
+    one->moves++;
+    log_fields(LOG_LEVEL_WARN, "session moved", "session", one->row.id, "to",
+               slot == STORE_SLOT_PORT ? one->spec.magic_link : one->spec.subnet, "why", why, NULL);
+    call_start(one, false);
+    return true;
+}
+
+static void start_failed(struct session *one, int code, const char *message)
+{
+    bool moved = false;
+    if (code == ERR_EXISTS)
+        moved = start_elsewhere(one, STORE_SLOT_PORT, message);
+    else if (code == ERR_CONFLICT)
+        moved = start_elsewhere(one, STORE_SLOT_SUBNET, message);
+    if (!moved)
+        lifecycle_fail(one, provider_reason(code), message);
+}
+
 static void started(struct sessions *s, struct session *one, int code, struct json_object *reply,
                     const struct err *err, void *payload)
 {
@@ -91,7 +118,7 @@ static void started(struct sessions *s, struct session *one, int code, struct js
         return; /* ended meanwhile: the stop behind this start cleans up */
     one->calling = false;
     if (code && one->state == SESSION_PROVISIONING)
-        lifecycle_fail(one, provider_reason(code), err->msg);
+        start_failed(one, code, err->msg);
     else if (code)
         resume_failed(one, err->msg);
     else if (strcmp(one->row.stage, STAGE_RESUMING) == 0)
@@ -290,13 +317,30 @@ static void on_ready(struct session *one)
     set_state(one, SESSION_RUNNING);
 }
 
+static void cleared_for_move(struct sessions *s, struct session *one, int code,
+                             struct json_object *reply, const struct err *err, void *payload)
+{
+    (void)s;
+    (void)reply;
+    (void)payload;
+    if (!one || code == ERR_CANCELLED || one->state != SESSION_PROVISIONING)
+        return;
+    one->calling = false;
+    const char *why = code ? err->msg : "the session's port is in use";
+    if (code || !start_elsewhere(one, STORE_SLOT_PORT, why))
+        lifecycle_fail(one, "port_taken", why);
+}
+
 static void on_failed(struct session *one, struct json_object *obj)
 {
     const char *reason = "internal";
     const char *message = "";
     json_opt_str(obj, "reason", 64, &reason, NULL);
     json_opt_str(obj, "message", ERR_MSG_MAX, &message, NULL);
-    if (one->state == SESSION_PROVISIONING)
+    /* A local agent finds out itself; what it made is no use with another port. */
+    if (one->state == SESSION_PROVISIONING && strcmp(reason, "port_taken") == 0)
+        call_stop(one, false, cleared_for_move);
+    else if (one->state == SESSION_PROVISIONING)
         lifecycle_fail(one, reason, message);
     else if (one->state == SESSION_RUNNING)
         resume_failed(one, message);

@@ -45,6 +45,19 @@ int lease_find(struct store *store, const char *kind, int64_t first, int64_t las
     return rc;
 }
 
+int lease_of(struct store *store, const char *kind, const char *session_id, int64_t *slot,
+             struct err *err)
+{
+    int rc = query_slot(store,
+                        db_prepare(store, err,
+                                   "SELECT slot FROM leases WHERE kind = ?1 AND session_id = ?2",
+                                   "ss", kind, session_id),
+                        slot, err);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(err, rc, "the session has no %s", kind);
+    return rc;
+}
+
 int lease_take(struct store *store, const char *kind, int64_t slot, const char *session_id,
                struct err *err)
 {

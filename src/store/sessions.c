@@ -110,6 +110,56 @@ int store_session_create(struct store *store, struct store_session *s,
     return db_end(store, create(store, s, ranges, fill, payload, err), err);
 }
 
+static int current_lease(struct store *store, const char *id, struct store_lease *lease,
+                         struct err *err)
+{
+    int64_t port = 0, subnet = 0, uid = 0;
+    int rc;
+    if ((rc = lease_of(store, "port", id, &port, err)) != 0 ||
+        (rc = lease_of(store, "subnet", id, &subnet, err)) != 0 ||
+        (rc = lease_of(store, "uid", id, &uid, err)) != 0)
+        return rc;
+    *lease = (struct store_lease){(int)port, (uint32_t)subnet, (uint32_t)uid};
+    return 0;
+}
+
+/* Found while the old one is held still, so that it is another one. */
+static int move(struct store *store, struct store_session *s, const struct store_ranges *ranges,
+                enum store_slot slot, store_fill_fn fill, void *payload, struct err *err)
+{
+    const char *kind = slot == STORE_SLOT_PORT ? "port" : "subnet";
+    struct store_lease lease = {0};
+    int64_t found = 0;
+    int rc = current_lease(store, s->id, &lease, err);
+    if (rc)
+        return rc;
+    if (slot == STORE_SLOT_PORT) {
+        rc = fill_with_port(store, s, ranges, &lease, fill, payload, err);
+        found = lease.port;
+    } else {
+        rc = lease_find(store, kind, 0, (int64_t)ranges->subnets - 1, &found, err);
+        lease.subnet = (uint32_t)found;
+        if (rc == 0)
+            rc = fill(&lease, s, payload, err);
+    }
+    if (rc || (rc = lease_release(store, kind, s->id, err)) != 0 ||
+        (rc = lease_take(store, kind, found, s->id, err)) != 0)
+        return rc;
+    return db_run(store, NULL, err, "UPDATE sessions SET spec = ?2 WHERE id = ?1", "ss", s->id,
+                  s->spec);
+}
+
+int store_session_move(struct store *store, struct store_session *s,
+                       const struct store_ranges *ranges, enum store_slot slot, store_fill_fn fill,
+                       void *payload, struct err *err)
+{
+    DB_SCOPE(store);
+    int rc = db_begin(store, err);
+    if (rc)
+        return rc;
+    return db_end(store, move(store, s, ranges, slot, fill, payload, err), err);
+}
+
 int store_session_update(struct store *store, const struct store_session *s, struct err *err)
 {
     DB_SCOPE(store);

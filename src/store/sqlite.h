@@ -65,6 +65,9 @@ int db_migrate(struct store *store, struct err *err);
  */
 int lease_find(struct store *store, const char *kind, int64_t first, int64_t last, int64_t *slot,
                struct err *err);
+/* What a session has of a kind. ERR_NOT_FOUND. */
+int lease_of(struct store *store, const char *kind, const char *session_id, int64_t *slot,
+             struct err *err);
 int lease_take(struct store *store, const char *kind, int64_t slot, const char *session_id,
                struct err *err);
 /* Puts a free slot at the end of the queue. */

@@ -163,6 +163,13 @@ typedef int (*store_fill_fn)(const struct store_lease *lease, struct store_sessi
 int store_session_create(struct store *store, struct store_session *s,
                          const struct store_ranges *ranges, store_fill_fn fill, void *payload,
                          struct err *err);
+/* Another port or subnet for a session whose own turned out to be taken by others; that one goes to
+ * the end of the queue. Calls fill as above (for a subnet ERR_CONFLICT is final) and writes
+ * s->spec: all or nothing. ERR_LIMIT: there is no other. ERR_NOT_FOUND: it has no lease. */
+enum store_slot { STORE_SLOT_PORT, STORE_SLOT_SUBNET };
+int store_session_move(struct store *store, struct store_session *s,
+                       const struct store_ranges *ranges, enum store_slot slot, store_fill_fn fill,
+                       void *payload, struct err *err);
 /* Writes everything but id, creator and created_at. ERR_NOT_FOUND. */
 int store_session_update(struct store *store, const struct store_session *s, struct err *err);
 int store_session_get(struct store *store, const char *id, struct store_session *out,

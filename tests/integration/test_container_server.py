@@ -2,15 +2,20 @@
 
 Covers: graceful restart, kill -9 of the api process and of the keeper (a new keeper comes back to the
 control channel by exec), a container that dies and is started again on the same port, key and volume,
-kill -9 in the middle of `up`, and that nothing is left on the engine. Not covered: an engine that stops
+kill -9 in the middle of `up`, a subnet and a port that somebody else holds, leftovers of a session that nobody
+knows, and that nothing is left on the engine. Not covered: an engine that stops
 (test_engine), the story itself (test_story).
 """
 
+import contextlib
+import ipaddress
 import json
 import os
 import pathlib
 import random
 import signal
+import socket
+import sqlite3
 import subprocess
 import time
 
@@ -94,6 +99,58 @@ def test_dead_container_is_back(kind, server_of, forge):
     person.cli("down", session.id)
     assert person.cli("archive", "list").stdout.count(session.id) == 1
     steady.wait_for(lambda: left_of_server(server) == {}, 30, "nothing to be left")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_taken_subnet_and_port_are_passed_over(kind, server_of, forge, addresses, request):
+    """Others took the first two subnets and the first port of the ranges on the engine itself."""
+    engine = request.getfixturevalue(kind)
+    subnets = list(ipaddress.ip_network(addresses.subnets).subnets(new_prefix=28))[:2]
+    names = [f"steadystate-test-{os.getpid()}-{i}" for i in range(2)]
+    try:
+        for name, subnet in zip(names, subnets):
+            status, answer = engine.request("POST", "/networks/create", {
+                "Name": name, "Driver": "bridge", "IPAM": {"Config": [{"Subnet": str(subnet)}]}})
+            assert status == 201, answer
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", int(addresses.ports.split("-")[0])))
+            taken.listen()
+            server = server_of(kind)
+            person = server.person("ann")
+            session = person.up(forge.repository("team/project"))
+            assert session.port == int(addresses.ports.split("-")[0]) + 1
+        assert answers(person, session, "here")
+        _, made = engine.request("GET", f"/networks/steadystate-{session.id}")
+        in_use = ipaddress.ip_network(made["IPAM"]["Config"][0]["Subnet"])
+        assert not any(in_use.overlaps(subnet) for subnet in subnets)
+        person.cli("down", session.id)
+    finally:
+        for name in names:
+            engine.request("DELETE", f"/networks/{name}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_leftovers_of_nobody_are_removed(kind, server_of, request, addresses):
+    """A network and a volume with this server's id, of a session that is in no registry."""
+    engine = request.getfixturevalue(kind)
+    server = server_of(kind)
+    with contextlib.closing(sqlite3.connect(f"file:{server.state}/steadystate.db?mode=ro", uri=True)) as store:
+        ((server_id,),) = store.execute("SELECT value FROM meta WHERE key = 'server_id'").fetchall()
+    subnet = list(ipaddress.ip_network(addresses.subnets).subnets(new_prefix=28))[-1]
+    left = {}
+    for what in ("networks", "volumes"):
+        session_id = "a" * 18 + ("nn" if what == "networks" else "vv")
+        body = {"Name": f"steadystate-{session_id}",
+                "Labels": {"steadystate.session": session_id, "steadystate.server": server_id}}
+        if what == "networks":
+            body |= {"Driver": "bridge", "IPAM": {"Config": [{"Subnet": str(subnet)}]}}
+        status, answer = engine.request("POST", f"/{what}/create", body)
+        assert status == 201, answer
+        left[what] = body["Name"]
+    server.restart()  # it looks at the engine at once, and every 15 s
+    steady.wait_for(lambda: not any(left[what] in engine.labelled(what, f"steadystate.server={server_id}")
+                                    for what in left), 40, "the leftovers to be removed")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,7 +12,6 @@
 
 #define NOFILE_MAX 16384
 #define NPROC_MAX 32768
-#define NETWORK_TRIES 3
 #define INFO_AGE_MS 600000
 
 /* An engine without CAP_SYS_RESOURCE cannot give more than it has; it runs on this machine, so our
@@ -153,16 +152,8 @@ static int container_remove(void *self, const char *session_id, struct err *err)
     int rc = ops->container_remove(cp->engine.self, names.name, err);
     if (rc < 0)
         return rc;
-    /* An engine may hold on to the address for a moment after its container is gone. */
-    struct err local = ERR_INIT;
-    for (int i = 0; i < NETWORK_TRIES; i++) {
-        err_clear(&local);
-        rc = ops->network_remove(cp->engine.self, names.name, &local);
-        if (rc != ERR_CONFLICT)
-            break;
-    }
-    if (rc < 0)
-        return err_set(err, rc, "%s", local.msg);
+    if ((rc = container_network_remove(cp, &names, err)) < 0)
+        return rc;
     return ops->volume_remove(cp->engine.self, names.name, err);
 }
 

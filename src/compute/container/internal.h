@@ -39,6 +39,12 @@ struct container_names {
 };
 void container_names_of(const char *session_id, struct container_names *out);
 
+/* Absent is success; waits while the engine still holds something on it. */
+int container_network_remove(const struct container_provider *cp,
+                             const struct container_names *names, struct err *err);
+/* The interface, if the engine left it behind. */
+void container_bridge_remove(const char *bridge);
+
 /* Everything that a session's container is made from; members point into it and into the spec. */
 struct container_plan {
     struct container_names names;

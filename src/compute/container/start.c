@@ -30,7 +30,8 @@ static void report(const struct start *s, const char *stage, const char *message
  * plain failure. */
 static int plain(struct err *err)
 {
-    if (err->code == ERR_NOT_FOUND || err->code == ERR_EXISTS || err->code == ERR_UNSUPPORTED)
+    if (err->code == ERR_NOT_FOUND || err->code == ERR_EXISTS || err->code == ERR_CONFLICT ||
+        err->code == ERR_UNSUPPORTED)
         err->code = ERR_FAILED;
     return err->code;
 }
@@ -95,7 +96,7 @@ static int make_network(struct start *s, struct err *err)
     if (found)
         return 0;
     err_set(err, rc, "%s", local.msg);
-    return plain(err);
+    return rc == ERR_CONFLICT ? rc : plain(err); /* the subnet: the next one may do */
 }
 
 static int make_volume(struct start *s, struct err *err)
@@ -243,14 +244,14 @@ static int resume(struct start *s, const struct engine_container *c, struct prov
     const char *server = engine_label(&c->labels, LABEL_SERVER);
     const char *hash = engine_label(&c->labels, LABEL_SPEC);
     if (!server || strcmp(server, s->cp->server_id) != 0)
-        return err_set(err, ERR_CONFLICT, "container %s belongs to another server", c->name);
+        return err_set(err, ERR_FAILED, "container %s belongs to another server", c->name);
     if (!hash || strcmp(hash, s->plan.hash) != 0)
-        return err_set(err, ERR_CONFLICT, "container %s was made from another specification",
+        return err_set(err, ERR_FAILED, "container %s was made from another specification",
                        c->name);
     if (c->state == ENGINE_RUNNING)
         return container_attach(s->cp, s->spec->id, out, err);
     if (c->state == ENGINE_OTHER)
-        return err_set(err, ERR_CONFLICT, "container %s is in a state that nobody here gave it",
+        return err_set(err, ERR_FAILED, "container %s is in a state that nobody here gave it",
                        c->name);
     report(s, "container", "starting the session's container again");
     int rc = make_network(s, err);
@@ -267,7 +268,7 @@ static void rollback(const struct start *s)
     if (s->made_container)
         s->ops->container_remove(s->engine, name, NULL);
     if (s->made_network)
-        s->ops->network_remove(s->engine, name, NULL);
+        container_network_remove(s->cp, &s->plan.names, NULL);
     if (s->made_volume)
         s->ops->volume_remove(s->engine, name, NULL);
 }

@@ -133,7 +133,7 @@ static int start_or_attach(const struct local *l, const struct opened *o,
     }
     session_spec_hash(spec, own);
     if (strcmp(hash, own) != 0)
-        return err_set(err, ERR_CONFLICT, "session %s was made from something else", spec->id);
+        return err_set(err, ERR_FAILED, "session %s was made from something else", spec->id);
     int fd = local_agent_connect(l, o->root_fd, spec->id, &o->account, &pid, NULL);
     if (fd != ERR_NOT_FOUND)
         return fd >= 0 ? fd : err_set(err, fd, "the agent of %s cannot be reached", spec->id);

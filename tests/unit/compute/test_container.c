@@ -8,10 +8,18 @@
 
 #include <cmocka.h>
 
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "compute/container/internal.h"
 #include "engine/memory.h"
 
 #define ID "abcdefghij234567abcd"
@@ -370,9 +378,84 @@ static void test_somebody_elses_container(void **state)
     struct err err = ERR_INIT;
     assert_int_equal(start(w, NULL), 0);
     w->spec.pids = 100;
-    assert_int_equal(start(w, &err), ERR_CONFLICT);
+    assert_int_equal(start(w, &err), ERR_FAILED);
     assert_objects(w, 1, 1, 1);
     assert_true(running(w));
+}
+
+static void test_leftovers_are_found(void **state)
+{
+    struct world *w = *state;
+    for (int kind = ENGINE_NETWORKS; kind <= ENGINE_VOLUMES; kind++) {
+        struct provider_sessions list = {0};
+        assert_int_equal(start(w, NULL), 0);
+        engine_memory_fault(w->m, kind == ENGINE_NETWORKS ? "network_remove" : "volume_remove",
+                            ERR_FAILED, 1, false);
+        assert_int_equal(w->p.ops->remove(w->p.self, ID, NULL), ERR_FAILED);
+        assert_objects(w, 0, kind == ENGINE_NETWORKS, 1);
+        assert_int_equal(w->p.ops->list(w->p.self, &list, NULL), 0);
+        assert_int_equal(list.len, 1);
+        assert_string_equal(list.v[0].id, ID);
+        assert_false(list.v[0].running);
+        provider_sessions_release(&list);
+        assert_int_equal(w->p.ops->remove(w->p.self, ID, NULL), 0);
+        assert_objects(w, 0, 0, 0);
+    }
+}
+
+static void test_network_that_is_held_for_a_moment(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(start(w, NULL), 0);
+    engine_memory_fault(w->m, "network_remove", ERR_CONFLICT, 2, false);
+    assert_int_equal(w->p.ops->remove(w->p.self, ID, NULL), 0);
+    assert_objects(w, 0, 0, 0);
+}
+
+static int bridge_request(int fd, unsigned long request, const char *name)
+{
+    struct ifreq r = {0};
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+    if (ioctl(fd, request, request == SIOCBRADDBR ? (void *)r.ifr_name : (void *)&r) < 0)
+        return -1;
+    if (request != SIOCGIFFLAGS)
+        return 0;
+    r.ifr_flags |= IFF_UP;
+    return ioctl(fd, SIOCSIFFLAGS, &r);
+}
+
+/* In a network namespace of its own: 0 done, 77 no right to one. */
+static int bridge_story(void)
+{
+    if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        return 77;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bridge_request(fd, SIOCBRADDBR, "ssntest") < 0 ||
+        bridge_request(fd, SIOCBRADDBR, "ssnother") < 0 ||
+        bridge_request(fd, SIOCGIFFLAGS, "ssntest") < 0)
+        return 77;
+    container_bridge_remove("ssntest");
+    container_bridge_remove("ssntest");
+    int code = bridge_request(fd, SIOCGIFFLAGS, "ssntest") == 0    ? 1
+               : bridge_request(fd, SIOCGIFFLAGS, "ssnother") != 0 ? 2
+                                                                   : 0;
+    close(fd);
+    return code;
+}
+
+static void test_bridge_that_was_left_behind(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(bridge_story());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_disk_limit_is_refused(void **state)
@@ -412,6 +495,9 @@ int main(void)
         T(test_restart_that_fails_keeps_the_volume),
         T(test_lost_container_keeps_the_work),
         T(test_each_step_failing_leaves_nothing),
+        T(test_leftovers_are_found),
+        T(test_network_that_is_held_for_a_moment),
+        T(test_bridge_that_was_left_behind),
         T(test_lost_answers_are_looked_up),
         T(test_lost_answer_then_failure_leaves_nothing),
         T(test_ignored_limits_are_refused),

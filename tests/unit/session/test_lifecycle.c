@@ -47,11 +47,8 @@ static void test_start_failures_have_a_reason(void **state)
         int code;
         const char *reason;
     } cases[] = {
-        {ERR_EXISTS, "port_taken"},
-        {ERR_NOT_FOUND, "image_missing"},
-        {ERR_UNAVAILABLE, "engine_unreachable"},
-        {ERR_NO_SPACE, "no_space"},
-        {ERR_UNSUPPORTED, "protection_missing"},
+        {ERR_NOT_FOUND, "image_missing"}, {ERR_UNAVAILABLE, "engine_unreachable"},
+        {ERR_NO_SPACE, "no_space"},       {ERR_UNSUPPORTED, "protection_missing"},
         {ERR_FAILED, "internal"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -60,6 +57,88 @@ static void test_start_failures_have_a_reason(void **state)
         fails_with(w, id, cases[i].reason);
         assert_string_equal(json_text(w->json, "message"), "why");
     }
+}
+
+static const char *spec_text(struct fake_world *w, const char *member)
+{
+    return json_text(json_object_object_get(world_call(w, "start")->args, "spec"), member);
+}
+
+static int64_t spec_port(struct fake_world *w)
+{
+    return json_number(json_object_object_get(world_call(w, "start")->args, "spec"), "ssh_port");
+}
+
+static void test_taken_port_is_passed_over(void **state)
+{
+    struct fake_world *w = *state;
+    const char *id = world_create(w);
+    assert_int_equal(spec_port(w), 20000);
+    cleanup_free char *subnet = xstrdup(spec_text(w, "subnet"));
+    world_refuse(w, "start", ERR_EXISTS, "port 20000 is taken");
+    assert_int_equal(spec_port(w), 20001);
+    assert_string_equal(spec_text(w, "subnet"), subnet);
+    assert_string_equal(world_state(w, id), "Provisioning");
+    assert_non_null(strstr(json_text(w->json, "magic_link"), "20001"));
+    world_ok(w, "start", "{}");
+    world_event(w, "ready", id, "{}");
+    assert_string_equal(world_state(w, id), "Running");
+    /* The link is right after a restart too. */
+    world_restart(w);
+    assert_non_null(strstr(json_text(world_info(w, id), "magic_link"), "20001"));
+    assert_non_null(strstr(json_text(w->json, "endpoint"), "20001"));
+}
+
+static void test_taken_subnet_is_passed_over(void **state)
+{
+    struct fake_world *w = *state;
+    const char *id = world_create(w);
+    assert_string_equal(spec_text(w, "subnet"), "10.213.0.0/28");
+    world_refuse(w, "start", ERR_CONFLICT, "subnet is used");
+    assert_string_equal(spec_text(w, "subnet"), "10.213.0.16/28");
+    assert_int_equal(spec_port(w), 20000);
+    world_refuse(w, "start", ERR_CONFLICT, "subnet is used");
+    assert_string_equal(spec_text(w, "subnet"), "10.213.0.32/28");
+    world_ok(w, "start", "{}");
+    world_event(w, "ready", id, "{}");
+    assert_string_equal(world_state(w, id), "Running");
+    /* The next session gets none that was refused. */
+    world_create(w);
+    assert_string_equal(spec_text(w, "subnet"), "10.213.0.48/28");
+}
+
+static void test_everything_taken_fails_in_the_end(void **state)
+{
+    struct fake_world *w = *state;
+    static const struct {
+        int code;
+        const char *reason;
+    } cases[] = {{ERR_EXISTS, "port_taken"}, {ERR_CONFLICT, "subnet_taken"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *id = world_create(w);
+        int tries = 0;
+        for (; world_call(w, "start"); tries++)
+            world_refuse(w, "start", cases[i].code, "taken");
+        assert_in_range(tries, 2, 20);
+        fails_with(w, id, cases[i].reason);
+        assert_string_equal(json_text(w->json, "message"), "taken");
+    }
+}
+
+static void test_port_that_the_agent_finds_taken(void **state)
+{
+    struct fake_world *w = *state;
+    const char *id = world_create(w);
+    world_ok(w, "start", "{}");
+    world_event(w, "failed", id, "{\"reason\":\"port_taken\",\"message\":\"in use\"}");
+    world_event(w, "gone", id, "{\"message\":\"closed\"}");
+    assert_string_equal(world_state(w, id), "Provisioning");
+    assert_null(world_call(w, "start"));
+    world_ok(w, "stop", "{\"archived\":false}");
+    assert_int_equal(spec_port(w), 20001);
+    world_ok(w, "start", "{}");
+    world_event(w, "ready", id, "{}");
+    assert_string_equal(world_state(w, id), "Running");
 }
 
 static void test_agent_failure_has_its_reason(void **state)
@@ -341,6 +420,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_up_and_down),
         T(test_start_failures_have_a_reason),
+        T(test_taken_port_is_passed_over),
+        T(test_taken_subnet_is_passed_over),
+        T(test_everything_taken_fails_in_the_end),
+        T(test_port_that_the_agent_finds_taken),
         T(test_agent_failure_has_its_reason),
         T(test_agent_that_dies_while_provisioning),
         T(test_delete_while_provisioning),

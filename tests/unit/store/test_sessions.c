@@ -177,6 +177,52 @@ static void test_busy_port_is_passed_over(void **state)
     assert_int_equal(offer.lease.port, 20000);
 }
 
+static int move(struct store *store, const char *id, enum store_slot slot, struct offer *offer)
+{
+    struct store_session s = row(id);
+    int rc = store_session_move(store, &s, &ranges, slot, take, offer, NULL);
+    store_session_release(&s);
+    return rc;
+}
+
+static void test_move_gives_another_slot(void **state)
+{
+    struct offer offer = {0};
+    struct store_session s;
+    char id[21];
+    id_of(id, 1);
+    assert_int_equal(move(*state, id, STORE_SLOT_PORT, &offer), ERR_NOT_FOUND);
+    assert_int_equal(add(*state, id, &offer), 0);
+    offer.busy_port = 20001;
+    assert_int_equal(move(*state, id, STORE_SLOT_PORT, &offer), 0);
+    assert_int_equal(offer.lease.port, 20002);
+    assert_int_equal(offer.lease.subnet, 0);
+    assert_int_equal(move(*state, id, STORE_SLOT_SUBNET, &offer), 0);
+    assert_int_equal(offer.lease.port, 20002);
+    assert_int_equal(offer.lease.subnet, 1);
+    assert_int_equal(offer.lease.uid, 0);
+    assert_int_equal(store_session_get(*state, id, &s, NULL), 0);
+    assert_string_equal(s.spec, "{\"port\":20002}");
+    store_session_release(&s);
+
+    /* One that is refused keeps what it had. */
+    offer.code = ERR_INVALID;
+    assert_int_equal(move(*state, id, STORE_SLOT_PORT, &offer), ERR_INVALID);
+    offer.code = 0;
+    assert_int_equal(move(*state, id, STORE_SLOT_SUBNET, &offer), 0);
+    assert_int_equal(offer.lease.port, 20002);
+
+    /* What it left is free for others, last of all. */
+    static const int ports[] = {20003, 20001, 20000};
+    for (int i = 0; i < 3; i++) {
+        offer.busy_port = i == 0 ? 20001 : 0;
+        id_of(id, 2 + i);
+        assert_int_equal(add(*state, id, &offer), 0);
+        assert_int_equal(offer.lease.port, ports[i]);
+    }
+    assert_int_equal(move(*state, id, STORE_SLOT_PORT, &offer), ERR_LIMIT);
+}
+
 static void test_failed_creation_leaves_nothing(void **state)
 {
     struct offer offer = {.code = ERR_DENIED};
@@ -250,6 +296,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_uid_range_stays_with_the_volume, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy_port_is_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_move_gives_another_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_creation_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_can_stop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kicks, setup, teardown),
