@@ -15,6 +15,7 @@
 #include "agent/init.h"
 #include "agent/protect.h"
 #include "agent/publish.h"
+#include "agent/radar.h"
 #include "agent/sock.h"
 #include "agent/sshd_text.h"
 #include "base/clock.h"
@@ -90,6 +91,7 @@ static void on_presence(const char *provider, const char *login, bool connected,
     json_add_bool(o, "connected", connected);
     ctl_event(a->ctl, "presence", o);
     records_activity(a, login, connected ? "connected" : "disconnected", NULL);
+    radar_presence(a->radar);
     agent_touch(a);
 }
 
@@ -358,6 +360,7 @@ static int set_up(struct agent *a, const struct agent_options *options, struct e
         return rc;
     a->presence = presence_new(a->loop, &presence_ops, a);
     a->publisher = publisher_new(a);
+    a->radar = radar_new(a);
     agent_touch(a);
     (void)loop_add_timer(a->loop, AGENT_ACTIVITY_SECONDS * 1000, true, look_at_activity, a);
     return 0;
@@ -372,6 +375,7 @@ static void tear_down(struct agent *a)
     sock_free(a->sock);
     ctl_free(a->ctl);
     publisher_free(a->publisher);
+    radar_free(a->radar);
     presence_free(a->presence);
     loop_free(a->loop);
     secrets_wipe(&a->secrets);

@@ -35,6 +35,7 @@ enum agent_state { AGENT_WAITING, AGENT_STARTING, AGENT_READY, AGENT_FAILED };
 struct ctl;
 struct sock;
 struct publisher;
+struct radar;
 struct progress;
 
 struct agent {
@@ -49,6 +50,7 @@ struct agent {
     struct ctl *ctl;
     struct sock *sock;
     struct publisher *publisher;
+    struct radar *radar;
     struct progress *progress;
     bool local;
     uid_t uid; /* the agent's own */
@@ -121,6 +123,8 @@ struct json_object *people_members(const struct agent *a);
 /* Author of a person's commits; allocated. */
 void people_author(const struct agent *a, const char *provider, const char *login, char **name,
                    char **email);
+/* Environment of a helper that works in this person's worktree as this person. */
+void people_env(const struct agent *a, const struct account *account, struct strv *out);
 /* Makes the home, if it is not there: 0700, the person's. */
 int people_make_home(const struct agent *a, const struct account *account, struct err *err);
 

@@ -285,16 +285,7 @@ static void add_home(struct archive *ar, const struct agent *a, const struct acc
         .uid = a->local ? (uid_t)-1 : account->uid,
         .gid = a->local ? (gid_t)-1 : account->uid,
     };
-    strv_pushf(&h->env, "HOME=%s", home);
-    strv_pushf(&h->env, "REPO_ROOT=%s", a->layout.root);
-    strv_pushf(&h->env, "SESSION_ID=%s", a->spec.id);
-    strv_pushf(&h->env, "SESSION_MODE=%s", a->spec.mode);
-    strv_pushf(&h->env, "STEADYSTATE_USERNAME=%s", account->login);
-    strv_pushf(&h->env, "STEADYSTATE_IDENTITY_PROVIDER=%s", account->provider);
-    strv_pushf(&h->env, "USER_WORKSPACE=%s/.worktree/%s", home, a->spec.repo_name);
-    strv_pushf(&h->env, "CANONICAL_REPO=%s", a->layout.canonical);
-    strv_pushf(&h->env, "REPO_NAME=%s", a->spec.repo_name);
-    strv_push(&h->env, "PATH=/usr/local/bin:/usr/bin:/bin");
+    people_env(a, account, &h->env);
 }
 
 static void archive_free(struct archive *ar)

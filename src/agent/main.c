@@ -4,7 +4,7 @@
  *     run [--session-root DIR] [--stdio] [--local]   serve the session
  *     ctl [--session-root DIR] [--local]             bridge to its control socket
  *     policy NAME                                    print a seccomp policy as the engines' JSON
- *     snapshot, empty                                its own helpers
+ *     snapshot, scan, empty                              its own helpers
  */
 #include <getopt.h>
 #include <signal.h>
@@ -16,6 +16,7 @@
 #include "agent/archive.h"
 #include "agent/bridge.h"
 #include "agent/init.h"
+#include "agent/radar.h"
 #include "agent/start.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -111,6 +112,8 @@ int main(int argc, char **argv)
         return policy(argv[2]);
     if (strcmp(verb, "snapshot") == 0 && argc == 5)
         return snapshot(argv + 2);
+    if (strcmp(verb, "scan") == 0 && argc == 2)
+        return radar_scan();
     if (strcmp(verb, "empty") == 0 && argc == 3)
         return start_empty(argv[2]);
     if (strcmp(verb, "version") == 0 && argc == 2)

@@ -127,6 +127,21 @@ int people_replace(struct agent *a, struct spec_user *users, size_t n, struct er
     return rc;
 }
 
+void people_env(const struct agent *a, const struct account *account, struct strv *out)
+{
+    cleanup_free char *home = path_join(a->layout.home, account->name);
+    strv_pushf(out, "HOME=%s", home);
+    strv_pushf(out, "REPO_ROOT=%s", a->layout.root);
+    strv_pushf(out, "SESSION_ID=%s", a->spec.id);
+    strv_pushf(out, "SESSION_MODE=%s", a->spec.mode);
+    strv_pushf(out, "STEADYSTATE_USERNAME=%s", account->login);
+    strv_pushf(out, "STEADYSTATE_IDENTITY_PROVIDER=%s", account->provider);
+    strv_pushf(out, "USER_WORKSPACE=%s/.worktree/%s", home, a->spec.repo_name);
+    strv_pushf(out, "CANONICAL_REPO=%s", a->layout.canonical);
+    strv_pushf(out, "REPO_NAME=%s", a->spec.repo_name);
+    strv_push(out, "PATH=/usr/local/bin:/usr/bin:/bin");
+}
+
 /* --- putting out -------------------------------------------------------------------------------
  */
 

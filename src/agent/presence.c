@@ -19,6 +19,7 @@ struct entry {
     pid_t pid;
     pid_t connection;
     int tty;
+    bool passive;
     int64_t since;
     char *provider;
     char *login;
@@ -154,11 +155,29 @@ int64_t presence_last_activity(const struct presence *p, int64_t now)
 {
     int64_t last = 0;
     for (const struct entry *e = p->first; e; e = e->next) {
-        int64_t at = e->tty >= 0 ? terminal_activity(e) : now;
+        int64_t at = e->tty >= 0 ? terminal_activity(e) : e->passive ? e->since : now;
         if (at > last)
             last = at;
     }
     return last > now ? now : last;
+}
+
+int64_t presence_typed_at(const struct presence *p, const char *provider, const char *login)
+{
+    int64_t last = 0;
+    for (const struct entry *e = p->first; e; e = e->next) {
+        int64_t at = e->tty >= 0 && is_person(e, provider, login) ? terminal_activity(e) : 0;
+        if (at > last)
+            last = at;
+    }
+    return last;
+}
+
+void presence_set_passive(struct presence *p, pid_t pid)
+{
+    for (struct entry *e = p->first; e; e = e->next)
+        if (e->pid == pid)
+            e->passive = true;
 }
 
 void presence_close_connections(struct presence *p, const char *provider, const char *login)

@@ -37,6 +37,11 @@ int presence_people(const struct presence *p);
  * terminals say otherwise; 0 when nobody is there. */
 int64_t presence_last_activity(const struct presence *p, int64_t now);
 
+/* Unix time of the last thing the person typed in one of their terminals, 0: has none. */
+int64_t presence_typed_at(const struct presence *p, const char *provider, const char *login);
+/* The process only looks on: its being there is no sign of life. */
+void presence_set_passive(struct presence *p, pid_t pid);
+
 /* Sends SIGTERM to the sshd processes of this person's connections. */
 void presence_close_connections(struct presence *p, const char *provider, const char *login);
 /* Calls fn with each of the person's processes. */

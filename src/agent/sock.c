@@ -9,6 +9,7 @@
 #include "agent/procfs.h"
 #include "agent/publish.h"
 #include "agent/push.h"
+#include "agent/radar.h"
 #include "agent/request.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -161,11 +162,15 @@ static int verb_attach(struct peer *peer, uint32_t id, struct json_object *obj,
         rc = find_allowed(a, provider, login, &account, err);
     if (rc < 0)
         return rc;
-    if (strcmp(kind, "shell") != 0 && strcmp(kind, "command") != 0 && strcmp(kind, "sftp") != 0)
-        return err_set(err, ERR_INVALID, "kind is shell, command or sftp");
+    bool looks_on = strcmp(kind, "watch") == 0;
+    if (strcmp(kind, "shell") != 0 && strcmp(kind, "command") != 0 && strcmp(kind, "sftp") != 0 &&
+        !looks_on)
+        return err_set(err, ERR_INVALID, "kind is shell, command, sftp or watch");
     pid_t connection = proc_connection_of(peer->pid, sshd_pid(a->sshd));
     rc = presence_attach(a->presence, peer->pid, connection, provider, login,
                          clock_now(&clock_real), err);
+    if (rc == 0 && looks_on)
+        presence_set_passive(a->presence, peer->pid);
     if (rc == 0)
         conn_reply(peer->conn, id, NULL);
     return rc;
@@ -261,11 +266,23 @@ static int verb_info(struct peer *peer, uint32_t id, struct json_object *obj,
     return 0;
 }
 
+static int verb_watch(struct peer *peer, uint32_t id, struct json_object *obj,
+                      const struct person *person, struct err *err)
+{
+    (void)obj;
+    int rc = radar_watch(peer->sock->agent->radar, conn_id(peer->conn), person->provider,
+                         person->login, err);
+    if (rc == 0)
+        conn_reply(peer->conn, id, NULL);
+    return rc;
+}
+
 static const struct verb verbs[] = {
     {"login", true, false, false, verb_login},      {"attach", true, true, false, verb_attach},
     {"whoami", false, false, false, verb_whoami},   {"head", false, true, false, verb_head},
     {"push", false, true, true, verb_push},         {"publish", false, true, true, verb_publish},
     {"members", false, false, false, verb_members}, {"info", false, false, false, verb_info},
+    {"watch", false, true, false, verb_watch},
 };
 
 /* --- one request -------------------------------------------------------------------------------
@@ -371,7 +388,7 @@ static void peer_free(struct peer *peer)
 static void on_closed(struct conn *conn, void *payload)
 {
     struct peer *peer = payload;
-    (void)conn;
+    radar_closed(peer->sock->agent->radar, conn_id(conn));
     for (struct peer **at = &peer->sock->first; *at; at = &(*at)->next) {
         if (*at == peer) {
             *at = peer->next;

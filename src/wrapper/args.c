@@ -54,12 +54,14 @@ enum wrapper_kind wrapper_kind_of(const char *command)
     if (command[0] == '/' && str_ends_with(command, "/sftp-server") &&
         !strpbrk(command, " \t\n\"'\\$`;&|<>(){}*?[]#~!"))
         return WRAPPER_SFTP;
+    if (strcmp(command, WRAPPER_WATCH_COMMAND) == 0)
+        return WRAPPER_WATCH;
     return WRAPPER_COMMAND;
 }
 
 const char *wrapper_kind_word(enum wrapper_kind kind)
 {
-    static const char *const words[] = {"shell", "command", "sftp"};
+    static const char *const words[] = {"shell", "command", "sftp", "watch"};
     return words[kind];
 }
 

@@ -27,7 +27,9 @@ void wrapper_args_release(struct wrapper_args *args);
  */
 int wrapper_args_parse(int argc, char *const *argv, struct wrapper_args *out, struct err *err);
 
-enum wrapper_kind { WRAPPER_SHELL, WRAPPER_COMMAND, WRAPPER_SFTP };
+enum wrapper_kind { WRAPPER_SHELL, WRAPPER_COMMAND, WRAPPER_SFTP, WRAPPER_WATCH };
+/* A dashboard outside runs exactly this; it keeps no session alive. */
+#define WRAPPER_WATCH_COMMAND "steadystate watch --events"
 /* From SSH_ORIGINAL_COMMAND: NULL or empty is a shell; a path that ends in /sftp-server, without
  * arguments, is what the subsystem line of sshd_config asks for. */
 enum wrapper_kind wrapper_kind_of(const char *original_command);
