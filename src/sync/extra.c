@@ -19,7 +19,9 @@ int extra_tree_of(struct repo *repo, const struct oid *commit, struct oid *tree,
 static int merge(struct work *w, const struct extra *x, const struct oid *head_tree,
                  struct merge_tree_result *out, struct err *err)
 {
-    struct merge_store_ctx ctx = {.repo = w->mem};
+    struct merge_store_ctx ctx = {.repo = w->mem,
+                                  .git_dir = w->attributes ? w->git_dir : NULL,
+                                  .work_tree = w->tree >= 0 ? w->place->worktree : NULL};
     struct merge_store store;
     struct merge_tree_opts opts = {.login = x->login};
     struct merge_oid base = merge_oid_of(&x->base_tree);
@@ -29,13 +31,14 @@ static int merge(struct work *w, const struct extra *x, const struct oid *head_t
     return merge_trees(&store, &base, &local, &canonical, &opts, out, err);
 }
 
-/* Merges on *head and sends. ERR_CONFLICT: *head is elsewhere by now. */
-static int send_once(struct work *w, struct agent_client *agent, const struct agent_identity *who,
-                     const struct extra *x, struct oid *head, struct err *err)
+int extra_send(struct work *w, struct agent_client *agent, const struct agent_identity *who,
+               const struct extra *x, struct oid *head, struct merge_report *report,
+               struct err *err)
 {
     cleanup_merge_tree struct merge_tree_result merged = MERGE_TREE_RESULT_INIT;
     cleanup_json struct json_object *changes = NULL;
     cleanup_json struct json_object *overlaps = NULL;
+    struct sync_files files = {NULL, 0, 0};
     struct oid head_tree;
     struct oid commit;
     int rc = extra_tree_of(w->mem, head, &head_tree, err);
@@ -49,13 +52,23 @@ static int send_once(struct work *w, struct agent_client *agent, const struct ag
                                .who = who,
                                .overlaps = &merged.report,
                                .subject = x->subject};
-    rc = commit_make(w, &plan, &commit, err);
+    rc = sync_files_diff(w->mem, &head_tree, &plan.tree, &files, err);
+    plan.n_files = files.len;
+    sync_files_release(&files);
+    if (rc == 0)
+        rc = commit_make(w, &plan, &commit, err);
     if (rc == 0)
         rc = sync_log_changes(w->mem, &head_tree, &plan.tree, &changes, err);
     if (rc < 0)
         return rc;
     overlaps = sync_log_overlaps(w->mem, &merged.report, &x->base, head);
-    return commit_send(w, agent, head, &commit, changes, overlaps, head, err);
+    rc = commit_send(w, agent, head, &commit, changes, overlaps, head, err);
+    if (rc == 0 && report) {
+        merge_report_release(report);
+        *report = merged.report;
+        merged.report = (struct merge_report)MERGE_REPORT_INIT;
+    }
+    return rc;
 }
 
 int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, bool *done,
@@ -80,7 +93,7 @@ int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, boo
         repo_refresh(w.mem);
         rc = fn(&w, &head, &who, payload, &x, &needed, err);
         if (rc == 0 && needed)
-            rc = send_once(&w, agent, &who, &x, &head, &why);
+            rc = extra_send(&w, agent, &who, &x, &head, NULL, &why);
         free(x.subject);
         if (rc == 0) {
             *done = needed;

@@ -13,7 +13,7 @@ struct extra {
     bool has_second;
     struct oid second; /* parent besides the head */
     const char *login; /* names copies that are kept beside */
-    char *subject;     /* owned */
+    char *subject;     /* owned; NULL: that of a sync */
 };
 
 /* What is to be done on this head; called again when the head moved. Nothing: *needed false. */
@@ -22,6 +22,12 @@ typedef int (*extra_fn)(struct work *w, const struct oid *head, const struct age
 
 int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, bool *done,
                  struct err *err);
+
+/* Merges x on *head and sends the commit: 0 with *head the new head and *report (may be NULL) what
+ * overlapped; ERR_CONFLICT with *head where the branch is by now. */
+int extra_send(struct work *w, struct agent_client *agent, const struct agent_identity *who,
+               const struct extra *x, struct oid *head, struct merge_report *report,
+               struct err *err);
 
 /* Tree of a commit. */
 int extra_tree_of(struct repo *repo, const struct oid *commit, struct oid *tree, struct err *err);

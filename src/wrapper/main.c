@@ -21,6 +21,8 @@
 #include "sandbox/sandbox.h"
 #include "sync/worktree.h"
 #include "wrapper/args.h"
+#include "wrapper/hook.h"
+#include "wrapper/remote.h"
 #include "wrapper/seat.h"
 
 #define SHELL "/bin/bash"
@@ -177,6 +179,8 @@ int main(int argc, char **argv)
     enum wrapper_kind kind = wrapper_kind_of(command);
 
     umask(022);
+    if (hook_is_called(argv[0]))
+        return hook_run();
     if (wrapper_args_parse(argc, argv, &args, &err) < 0)
         return fail("this account serves SteadyState sessions only", &err);
     (void)close_range(3, ~0U, 0);
@@ -187,6 +191,9 @@ int main(int argc, char **argv)
     make_environment(&args, &seat, &envp);
     if (enter_home(&seat, &err) < 0)
         return fail("home", &err);
+    enum remote_kind remote = remote_parse(command, seat.repo_name, seat.canonical);
+    if (remote != REMOTE_NONE)
+        return remote_serve(remote, &seat, envp.v);
     if (prepare_worktree(&seat, &err) < 0)
         return fail("worktree", &err);
     if (chdir(seat.worktree) != 0)
