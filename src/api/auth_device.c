@@ -191,6 +191,9 @@ static void reply_poll(struct http_request *req, struct polling *p, int64_t inte
     case AUTH_EXPIRED:
         reply_expired(req);
         break;
+    case AUTH_FAILED:
+        http_reply_problem(req, 502, "provider_unavailable", p->err.msg);
+        break;
     }
 }
 
@@ -209,7 +212,10 @@ static void answer_poll(struct http_request *req, struct polling *p)
     } else if (p->code) {
         log_fields(LOG_LEVEL_WARN, "login provider failed", "provider", p->device.provider, "why",
                    p->err.msg, NULL);
-        reply_waiting(req, "pending", interval);
+        if (p->out.status == AUTH_FAILED)
+            reply_poll(req, p, interval);
+        else
+            reply_waiting(req, "pending", interval);
     } else {
         reply_poll(req, p, interval);
     }

@@ -36,7 +36,13 @@ int body_read_token(struct json_object *body, struct body_token *out, struct err
 {
     *out = (struct body_token){0};
     int rc = need_str(body, "provider", SPEC_PROVIDER_MAX, &out->provider, err);
-    return rc ? rc : need_str(body, "token", TOKEN_TEXT_MAX, &out->token, err);
+    if (rc || (rc = need_str(body, "token", TOKEN_TEXT_MAX, &out->token, err)))
+        return rc;
+    /* It goes into a header of the request to the provider. */
+    for (const char *p = out->token; *p; p++)
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
+            return err_set(err, ERR_INVALID, "'token' has characters that no token has");
+    return *out->token ? 0 : err_set(err, ERR_INVALID, "'token' is empty");
 }
 
 int body_read_refresh(struct json_object *body, const char **token, struct err *err)

@@ -53,7 +53,7 @@ int devices_add(struct devices *d, const char *provider, const struct auth_start
         .created_at = now,
         .expires_at = now + clamp(started->expires_in, 1, DEVICE_LIFE_MAX),
         .interval = clamp(started->interval, 1, DEVICE_INTERVAL_MAX),
-        .next_poll_at = now,
+        .next_poll_at = clock_mono_ms(d->clock),
     };
     auth_hash(text.p, row.hash);
     int rc = store_device_insert(d->store, &row, now, err);
@@ -84,14 +84,21 @@ static void busy_end(struct devices *d, const char *hash)
     memmove(at, d->busy[--d->n_busy], AUTH_HASH_LEN + 1);
 }
 
+/* Milliseconds, since providers refuse a poll that is half a second early. The machine may have
+ * been started anew since then, and its monotonic clock with it. */
+static bool is_due(const struct devices *d, const struct store_device *row)
+{
+    int64_t wait = row->next_poll_at - clock_mono_ms(d->clock);
+    return wait <= 0 || wait > DEVICE_INTERVAL_MAX * 1000;
+}
+
 static enum device_step step_of(struct devices *d, const struct store_device *row, bool has_answer)
 {
-    int64_t now = clock_now(d->clock);
-    if (row->expires_at <= now)
+    if (row->expires_at <= clock_now(d->clock))
         return DEVICE_EXPIRED;
     if (busy_find(d, row->hash) || d->n_busy == DEVICE_BUSY_MAX)
         return DEVICE_PENDING;
-    return has_answer || row->next_poll_at <= now ? DEVICE_ASK : DEVICE_PENDING;
+    return has_answer || is_due(d, row) ? DEVICE_ASK : DEVICE_PENDING;
 }
 
 static bool code_looks_right(const char *code)
@@ -128,8 +135,8 @@ int devices_poll_begin(struct devices *d, const char *code, bool has_answer, str
 }
 
 /* Writes what the poll changed; the next one is counted from now, the end of this one. */
-static int keep_going(struct devices *d, const struct device_poll *p, struct auth_poll_out *out,
-                      int64_t *interval, struct err *err)
+static int keep_going(struct devices *d, const struct device_poll *p, int code,
+                      struct auth_poll_out *out, int64_t *interval, struct err *err)
 {
     struct store_device row = {0};
     int rc = store_device_get(d->store, p->hash, &row, err);
@@ -139,7 +146,9 @@ static int keep_going(struct devices *d, const struct device_poll *p, struct aut
         row.interval = clamp(out->interval, 1, DEVICE_INTERVAL_MAX);
     else if (out->status == AUTH_SLOW_DOWN)
         row.interval = clamp(row.interval + SLOW_DOWN_S, 1, DEVICE_INTERVAL_MAX);
-    row.next_poll_at = clock_now(d->clock) + row.interval;
+    else if (code == ERR_UNAVAILABLE && row.interval < DEVICE_BACK_OFF_MAX) /* RFC 8628 3.5 */
+        row.interval = clamp(row.interval * 2, 1, DEVICE_BACK_OFF_MAX);
+    row.next_poll_at = clock_mono_ms(d->clock) + row.interval * 1000;
     if (out->state) {
         cleanup_str struct str text = STR_INIT;
         json_print(out->state, &text);
@@ -157,10 +166,10 @@ int devices_poll_finish(struct devices *d, const struct device_poll *p, int code
 {
     busy_end(d, p->hash);
     *interval = p->interval;
-    bool goes_on = code || out->status == AUTH_PENDING || out->status == AUTH_SLOW_DOWN ||
-                   (out->status == AUTH_DENIED && out->keep);
+    bool goes_on = (code && out->status != AUTH_FAILED) || out->status == AUTH_PENDING ||
+                   out->status == AUTH_SLOW_DOWN || (out->status == AUTH_DENIED && out->keep);
     struct err why = ERR_INIT;
-    int rc = goes_on ? keep_going(d, p, out, interval, &why)
+    int rc = goes_on ? keep_going(d, p, code, out, interval, &why)
                      : store_device_consume(d->store, p->hash, &why);
     if (rc == ERR_NOT_FOUND) {
         out->status = AUTH_EXPIRED;

@@ -21,6 +21,7 @@
 #define DEVICE_BUSY_MAX 64 /* polls under way at once */
 #define DEVICE_INTERVAL_MAX 300
 #define DEVICE_LIFE_MAX 3600
+#define DEVICE_BACK_OFF_MAX 30 /* s: the interval doubles up to this while a provider fails */
 
 struct devices;
 

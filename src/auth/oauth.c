@@ -8,6 +8,7 @@
 #include "http/client.h"
 
 #define GRANT_TYPE "urn:ietf:params:oauth:grant-type:device_code"
+#define USER_CODE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
 
 void oauth_tokens_release(struct oauth_tokens *t)
 {
@@ -119,6 +120,9 @@ int oauth_get(const char *url, const char *bearer, struct json_object **answer, 
     int rc = perform(&req, &res, err);
     if (rc)
         return rc;
+    /* "Not so fast" says nothing about the token. */
+    if (res.status == 429 || (res.status == 403 && http_response_is_rate_limit(&res)))
+        return err_set(err, ERR_UNAVAILABLE, "%.200s: asked too often, try again later", url);
     if (res.status == 401 || res.status == 403)
         return err_set(err, ERR_DENIED, "%.200s answered %ld", url, res.status);
     if (res.status == 404)
@@ -126,6 +130,18 @@ int oauth_get(const char *url, const char *bearer, struct json_object **answer, 
     if (res.status != 200)
         return err_set(err, ERR_UNAVAILABLE, "%.200s answered %ld", url, res.status);
     return read_json(&res, url, answer, err);
+}
+
+/* Words that no further poll will change. */
+static bool is_final(const char *word)
+{
+    static const char *const words[] = {"incorrect_client_credentials", "invalid_client",
+                                        "unauthorized_client",          "unsupported_grant_type",
+                                        "device_flow_disabled",         "invalid_scope"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return false;
 }
 
 /* "error" and what the provider says about it, fit for a person. */
@@ -154,9 +170,10 @@ static int read_page(struct json_object *answer, struct auth_start_out *out, str
     json_opt_str(answer, "verification_uri_complete", AUTH_TEXT_MAX, &complete, NULL);
     if (!uri || !oauth_url_is_plain(uri) || (complete && !oauth_url_is_plain(complete)))
         return err_set(err, ERR_INVALID, "no usable page to visit");
-    for (const char *p = user_code; *p; p++)
-        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
-            return err_set(err, ERR_INVALID, "a user code that cannot be shown");
+    /* People read it and type it: a sentence or an address has no place in it. */
+    size_t n = strlen(user_code);
+    if (n == 0 || n > OAUTH_USER_CODE_MAX || strspn(user_code, USER_CODE_CHARS) != n)
+        return err_set(err, ERR_INVALID, "a user code that cannot be shown");
     str_adds(&out->user_code, user_code);
     str_adds(&out->verification_uri, uri);
     if (complete)
@@ -259,6 +276,8 @@ static int read_error(long status, struct json_object *answer, const char *word,
         out->status = AUTH_DENIED;
     else if (strcmp(word, "incorrect_device_code") == 0 || strcmp(word, "invalid_grant") == 0)
         read_unknown_code(state, out);
+    else if (is_final(word))
+        return out->status = AUTH_FAILED, provider_error(status, answer, word, err);
     else
         return provider_error(status, answer, word, err);
     return 0;

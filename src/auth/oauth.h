@@ -23,6 +23,7 @@
 #define OAUTH_TOKEN_MAX 16384
 #define OAUTH_INTERVAL_DEFAULT 5 /* RFC 8628 section 3.5 */
 #define OAUTH_INTERVAL_MAX 300
+#define OAUTH_USER_CODE_MAX 32
 #define OAUTH_LAG_MAX 3 /* answers "unknown code" taken as pending after a good one */
 
 /* Who asks. Borrowed strings; `secret` NULL: a public client. */

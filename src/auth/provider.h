@@ -48,6 +48,7 @@ enum auth_status {
     AUTH_COMPLETE,
     AUTH_DENIED,  /* for good */
     AUTH_EXPIRED, /* for good */
+    AUTH_FAILED,  /* only together with an error of poll: for good, asking again cannot help */
 };
 
 struct auth_poll_in {
@@ -80,7 +81,8 @@ struct auth_provider_ops {
     /* Begins a login. ERR_UNAVAILABLE: the provider is down. */
     int (*start)(struct auth_provider *p, const struct auth_start_in *in,
                  struct auth_start_out *out, struct err *err);
-    /* Looks whether it is done. An error (the provider is down, lies) leaves the login pending. */
+    /* Looks whether it is done. An error (the provider is down, lies) leaves the login pending,
+     * unless the status is AUTH_FAILED. */
     int (*poll)(struct auth_provider *p, const struct auth_poll_in *in, struct auth_poll_out *out,
                 struct err *err);
     /* Who a personal access token belongs to; NULL: not offered. ERR_DENIED: nobody. */

@@ -6,20 +6,11 @@
 #include "base/url.h"
 #include "http/client.h"
 
-/* GitHub: 403 or 429 with nothing remaining, or with retry-after; GitLab: 429. */
-static bool is_rate_limit(const struct http_response *res)
-{
-    const char *remaining = http_response_header(res, "x-ratelimit-remaining");
-    return res->status == 429 ||
-           (res->status == 403 && ((remaining && strcmp(remaining, "0") == 0) ||
-                                   http_response_header(res, "retry-after")));
-}
-
 static int check_status(const struct http_response *res, const char *what, struct err *err)
 {
     if (res->status == 200)
         return 0;
-    if (is_rate_limit(res)) {
+    if (http_response_is_rate_limit(res)) {
         const char *wait = http_response_header(res, "retry-after");
         return err_set(err, ERR_LIMIT, "the forge was asked too often; try again %s%.20s%s",
                        wait ? "in " : "later", wait ? wait : "", wait ? " s" : "");

@@ -68,6 +68,16 @@ const char *http_response_header(const struct http_response *res, const char *na
     return NULL;
 }
 
+bool http_response_is_rate_limit(const struct http_response *res)
+{
+    const char *remaining = http_response_header(res, "x-ratelimit-remaining");
+    return res->status == 429 ||
+           (res->status == 403 &&
+            ((remaining && strcmp(remaining, "0") == 0) ||
+             http_response_header(res, "retry-after") ||
+             (res->body.len && memmem(res->body.p, res->body.len, "rate limit", 10))));
+}
+
 int http_response_json(const struct http_response *res, struct json_object **out, struct err *err)
 {
     if (json_parse(res->body.p, res->body.len, out, NULL) < 0)

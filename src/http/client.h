@@ -105,6 +105,9 @@ int http_perform(struct http_client *client, const struct http_request *req,
 
 /* Value of the first header of that name (given in lower case), or NULL; borrowed. */
 const char *http_response_header(const struct http_response *res, const char *name);
+/* A 403 or 429 that only means "not so fast", as GitHub and GitLab put it: nothing remaining, a
+ * time to wait, or (GitHub's secondary limit) nothing but the words. */
+bool http_response_is_rate_limit(const struct http_response *res);
 /* The body as JSON: ERR_INVALID when it is none. */
 int http_response_json(const struct http_response *res, struct json_object **out, struct err *err);
 

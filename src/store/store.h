@@ -94,7 +94,7 @@ struct store_device {
     int64_t created_at;
     int64_t expires_at;
     int64_t interval;
-    int64_t next_poll_at;
+    int64_t next_poll_at; /* of the machine's monotonic clock, milliseconds */
 };
 void store_device_release(struct store_device *d);
 

@@ -123,11 +123,39 @@ class Forge:
 
     def configure(self, **members):
         file = self.directory / "forge.json"
-        now = json.loads(file.read_text()) if file.exists() else {}
+        now = self.state()
         now.update(members)
         temp = self.directory / "forge.json.new"
         temp.write_text(json.dumps(now))
         temp.rename(file)
+
+    def environment(self, dialect, **app):
+        """What a server needs to log people in here by "github" or "gitlab"."""
+        apps = self.state().get("apps", {})
+        apps[dialect] = {"id": f"{dialect}-app", "interval": 1, **app}
+        self.configure(apps=apps)
+        made = {"GITHUB_CLIENT_ID": "github-app", "GITHUB_URL": self.base, "GITHUB_API_URL": self.base + "/api/v3"} \
+            if dialect == "github" else {"GITLAB_CLIENT_ID": "gitlab-app", "GITLAB_URL": self.base}
+        if app.get("secret"):
+            made[f"{dialect.upper()}_CLIENT_SECRET"] = app["secret"]
+        return made
+
+    @property
+    def base(self):
+        return f"http://{self.address}:{self.port}"
+
+    def add_person(self, login, number, keys=()):
+        self.configure(people={**self.state().get("people", {}), login: {"id": number, "keys": list(keys)}})
+
+    def change(self, member, key, value):
+        """Sets one entry of a member of the state; None takes it out."""
+        entries = self.state().get(member, {})
+        entries[key] = value
+        self.configure(**{member: {k: v for k, v in entries.items() if v is not None}})
+
+    def state(self):
+        file = self.directory / "forge.json"
+        return json.loads(file.read_text()) if file.exists() else {}
 
     def requests(self):
         file = self.directory / "requests.log"

@@ -29,7 +29,12 @@ static int64_t fake_now(void *payload)
     return now_s;
 }
 
-static const struct clock test_clock = {.now = fake_now};
+static int64_t fake_mono_ms(void *payload)
+{
+    return fake_now(payload) * 1000;
+}
+
+static const struct clock test_clock = {.now = fake_now, .mono_ms = fake_mono_ms};
 
 struct person {
     struct ssh_privkey *key;
