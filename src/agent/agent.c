@@ -22,7 +22,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "git/pack.h"
 #include "git/repo.h"
 
 #define SPEC_FILE_MAX (64 * 1024 * 1024)
@@ -306,7 +305,10 @@ static int prepare_files(struct agent *a, struct err *err)
 static int take_up_repository(struct agent *a, struct err *err)
 {
     int rc = start_look(a, &a->repo_ready, err);
-    return rc == 0 && a->repo_ready ? pack_quarantine_clean(a->layout.canonical, err) : rc;
+    if (rc < 0 || !a->repo_ready)
+        return rc;
+    rc = repo_recover(a->layout.canonical, err);
+    return rc ? rc : repo_recover(a->layout.repo, err);
 }
 
 /* Everything up to serving; what fails here fails the session, not the agent. */

@@ -28,8 +28,10 @@ int repo_err(struct err *err, int rc, const char *fmt, ...)
         code = ERR_EXISTS;
         break;
     case GIT_EMODIFIED:
-    case GIT_ELOCKED:
         code = ERR_CONFLICT;
+        break;
+    case GIT_ELOCKED:
+        code = ERR_TIMEOUT;
         break;
     case GIT_EINVALIDSPEC:
     case GIT_EINVALID:

@@ -175,6 +175,10 @@ int repo_ref_delete(struct repo *repo, const char *ref, struct err *err);
 int repo_make_canonical(const char *repo_dir, const char *canonical_dir, const char *branch,
                         const char *session_branch, struct oid *head, struct err *err);
 
+/* Takes away what a killed writer of a bare repository left: locks of refs and of its own files,
+ * quarantines. Only for the one process that writes it, before it begins. */
+int repo_recover(const char *repo_dir, struct err *err);
+
 /* Every path of the tree is safe to write below a directory; ERR_DENIED names the first that is
  * not. Counts what it sees: more than REPO_TREE_ENTRIES_MAX files is ERR_LIMIT. */
 int repo_check_tree(struct repo *repo, const struct oid *tree, struct err *err);

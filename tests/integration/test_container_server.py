@@ -41,7 +41,8 @@ def kill(server, which):
 
 
 def answers(person, session, word):
-    done = person.ssh(session, f"echo {word}", "-oConnectTimeout=5", check=False)
+    # One second: a connection that was begun towards the container that ended is never answered.
+    done = person.ssh(session, f"echo {word}", "-oConnectTimeout=1", check=False)
     return done.returncode == 0 and done.stdout == f"{word}\n"
 
 

@@ -102,6 +102,18 @@ def test_agent_killed(place, local_account):
         s.fsck()
 
 
+def test_lock_left_by_a_killed_agent(place, local_account):
+    with synclib.session(place, local_account, {"f": "start\n"}) as s:
+        ann = s.people[0]
+        s.agent.kill()
+        (branch,) = [x for x in (s.canonical / "refs/heads").rglob("*") if x.is_file()]
+        branch.with_name(branch.name + ".lock").touch()
+        s.agent.ready()
+        appended(ann, "f", "after")
+        ann.sync()
+        assert occurrences(s.settle(), "after") == 1
+
+
 def test_checkout_killed(place, local_account):
     """The wrapper's process dies during the first login; the next login finishes the worktree."""
     files = {f"d{i // 50}/f{i}": f"{i}\n" * 20 for i in range(3000)}

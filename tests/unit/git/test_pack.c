@@ -242,6 +242,24 @@ static void test_quarantine_clean(void **state)
     assert_string_equal(left, "");
 }
 
+/* What a killed writer left stops nobody, and nothing else goes. */
+static void test_recover(void **state)
+{
+    struct fixture *f = *state;
+    make_session(f);
+    cleanup_free char *canonical = in(f, "canonical");
+    free(sh(f, "cd canonical && git for-each-ref >../before && mkdir -p quarantine-a/objects &&"
+               " touch HEAD.lock config.lock refs/heads/x.lock packed-refs.lock refs/y.locked &&"
+               " for f in $(find refs -type d); do touch $f/z.lock; done; mkdir -p refs/d.lock"));
+    assert_int_equal(repo_recover(canonical, NULL), 0);
+    cleanup_free char *left =
+        sh(f, "cd canonical && find . -name '*.lock' -type f -o -name 'quar*'");
+    assert_string_equal(left, "");
+    free(sh(
+        f,
+        "cd canonical && test -e refs/y.locked && git for-each-ref 2>/dev/null | cmp - ../before"));
+}
+
 /* Own commits of the person travel along; fold and bundle keep everything. */
 static void test_history_fold_bundle(void **state)
 {
@@ -290,6 +308,7 @@ int main(void)
                                        WITH_DIR(test_refuses_hostile_trees),
                                        WITH_DIR(test_size_limit),
                                        WITH_DIR(test_quarantine_clean),
+                                       WITH_DIR(test_recover),
                                        WITH_DIR(test_history_fold_bundle)};
     return cmocka_run_group_tests_name("git/pack", tests, NULL, NULL);
 }
