@@ -43,12 +43,8 @@ int cmd_conflicts(int argc, char **argv)
     cleanup_json struct json_object *list = NULL;
     struct err err = ERR_INIT;
     int first;
-    int code = opt_parse(argc, argv, opts, &help, &first);
-    if (code >= 0)
-        return code;
-    if (first < argc)
-        return opt_usage_error(&help, "unexpected argument '%s'", argv[first]);
-    code = inside_place("list the overlaps", &place);
+    const struct inside_start start = {opts, &help, "list the overlaps", 0, 0};
+    int code = inside_begin(argc, argv, &start, &first, &place);
     if (code >= 0)
         return code;
     if (overlaps_list(&place, &list, &err) < 0)

@@ -1,6 +1,8 @@
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "changes.h"
 #include "command.h"
 #include "inside.h"
 #include "opt.h"
@@ -43,8 +45,13 @@ static void print_people(struct json_object *list)
     printf("%s\n", shown ? "" : " nobody");
 }
 
+/* What a sync would send and receive, as far as it is below the paths that were asked for. */
+struct status_changes {
+    struct raw_diff send, receive;
+};
+
 static void print_text(struct json_object *info, struct json_object *members,
-                       const struct sync_result *r)
+                       const struct sync_result *r, const struct status_changes *c)
 {
     const char *repo = "";
     const char *branch = "";
@@ -52,13 +59,36 @@ static void print_text(struct json_object *info, struct json_object *members,
     json_opt_str(info, "session_branch", 256, &branch, NULL);
     printf("Repository: %s\nBranch:     %s\n", repo, branch);
     print_people(member_list(members));
-    if (!r->sent.len && !r->received.len)
+    if (!c->send.len && !c->receive.len)
         printf("Everything is in sync.\n");
-    inside_print_files("To send (yours, not synced yet):", &r->sent, SHOWN);
-    inside_print_files("To receive (others' since your last sync):", &r->received, SHOWN);
+    changes_print("To send (yours, not synced yet):", &c->send, SHOWN);
+    changes_print("To receive (others' since your last sync):", &c->receive, SHOWN);
     if (r->overlaps.len)
-        printf("A sync now would report %zu overlap%s.\n", r->overlaps.len,
-               r->overlaps.len == 1 ? "" : "s");
+        printf("%sA sync now would report %zu overlap%s.%s\n", ui_style(1, UI_YELLOW),
+               r->overlaps.len, r->overlaps.len == 1 ? "" : "s", ui_style(1, UI_PLAIN));
+}
+
+static void print_json(struct json_object *info, struct json_object *members,
+                       const struct sync_result *r, const struct status_changes *c)
+{
+    cleanup_json struct json_object *o = json_object_new_object();
+    json_add(o, "session", json_object_get(info));
+    json_add(o, "members", json_object_get(member_list(members)));
+    inside_add_oid(o, "last_synced_commit", &r->base);
+    json_add(o, "to_send", changes_json(&c->send));
+    json_add(o, "to_receive", changes_json(&c->receive));
+    json_add(o, "overlaps", inside_overlaps_json(&r->overlaps));
+    ui_print_json(o);
+}
+
+static int look(const struct sync_place *place, const struct strv *paths, struct sync_result *r,
+                struct status_changes *c, struct err *err)
+{
+    const struct sync_options options = {.place = place, .dry_run = true};
+    int rc = sync_run(&options, r, err);
+    if (rc == 0)
+        rc = changes_between(place, &r->base_tree, &r->local_tree, paths, &c->send, err);
+    return rc ? rc : changes_between(place, &r->base_tree, &r->head_tree, paths, &c->receive, err);
 }
 
 int cmd_status(int argc, char **argv)
@@ -68,37 +98,34 @@ int cmd_status(int argc, char **argv)
         {0, "json", OPT_FLAG, NULL, "print the status as JSON", .flag = &json}, {0}};
     static const struct command_help help = {
         .name = "status",
-        .synopsis = "[--json]",
+        .synopsis = "[--json] [path]...",
         .summary = "Who is here, and what a sync would send and receive.",
-        .example = "steadystate status"};
+        .text =
+            "A added, M modified, D deleted, R renamed, T another kind of file; with the lines\n"
+            "that were added and deleted.",
+        .example = "steadystate status\nsteadystate status src"};
     cleanup_sync_place struct sync_place place = {0};
     cleanup_sync_result struct sync_result result = {0};
     cleanup_json struct json_object *info = NULL;
     cleanup_json struct json_object *members = NULL;
+    cleanup_strv struct strv paths = STRV_INIT;
+    struct status_changes changes = {{0}, {0}};
     struct err err = ERR_INIT;
     int first;
-    int code = opt_parse(argc, argv, opts, &help, &first);
+    const struct inside_start start = {opts, &help, "show the status", 0, INT_MAX};
+    int code = inside_begin(argc, argv, &start, &first, &place);
     if (code >= 0)
         return code;
-    if (first < argc)
-        return opt_usage_error(&help, "unexpected argument '%s'", argv[first]);
-    code = inside_place("show the status", &place);
-    if (code >= 0)
-        return code;
-    const struct sync_options options = {.place = &place, .dry_run = true};
-    if (ask_agent(&place, &info, &members, &err) < 0 || sync_run(&options, &result, &err) < 0)
-        return inside_fail("cannot show the status", &err);
-    if (!json) {
-        print_text(info, members, &result);
-        return ui_finish(EXIT_DONE);
-    }
-    cleanup_json struct json_object *o = json_object_new_object();
-    json_add(o, "session", json_object_get(info));
-    json_add(o, "members", json_object_get(member_list(members)));
-    inside_add_oid(o, "last_synced_commit", &result.base);
-    json_add(o, "to_send", inside_files_json(&result.sent));
-    json_add(o, "to_receive", inside_files_json(&result.received));
-    json_add(o, "overlaps", inside_overlaps_json(&result.overlaps));
-    ui_print_json(o);
-    return ui_finish(EXIT_DONE);
+    int rc = changes_paths(&place, argv + first, argc - first, &paths, &err);
+    if (rc == 0)
+        rc = ask_agent(&place, &info, &members, &err);
+    if (rc == 0)
+        rc = look(&place, &paths, &result, &changes, &err);
+    if (rc == 0 && json)
+        print_json(info, members, &result, &changes);
+    else if (rc == 0)
+        print_text(info, members, &result, &changes);
+    raw_diff_release(&changes.send);
+    raw_diff_release(&changes.receive);
+    return ui_finish(rc ? inside_fail("cannot show the status", &err) : EXIT_DONE);
 }

@@ -60,12 +60,8 @@ int cmd_sync(int argc, char **argv)
     cleanup_sync_result struct sync_result result = {0};
     struct err err = ERR_INIT;
     int first;
-    int code = opt_parse(argc, argv, opts, &help, &first);
-    if (code >= 0)
-        return code;
-    if (first < argc)
-        return opt_usage_error(&help, "unexpected argument '%s'", argv[first]);
-    code = inside_place("sync", &place);
+    const struct inside_start start = {opts, &help, "sync", 0, 0};
+    int code = inside_begin(argc, argv, &start, &first, &place);
     if (code >= 0)
         return code;
     const struct sync_options options = {.place = &place, .dry_run = dry_run};

@@ -21,12 +21,8 @@ int cmd_undo(int argc, char **argv)
     cleanup_undo_result struct undo_result result = {0};
     struct err err = ERR_INIT;
     int first;
-    int code = opt_parse(argc, argv, opts, &help, &first);
-    if (code >= 0)
-        return code;
-    if (first < argc)
-        return opt_usage_error(&help, "unexpected argument '%s'", argv[first]);
-    code = inside_place("undo", &place);
+    const struct inside_start start = {opts, &help, "undo", 0, 0};
+    int code = inside_begin(argc, argv, &start, &first, &place);
     if (code >= 0)
         return code;
     if (sync_undo(&place, &result, &err) < 0)

@@ -1,6 +1,7 @@
 #include "ui.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,9 +10,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/proc.h"
 
 /* Presentation only, set by main's option parsing. */
 static bool quiet, plain;
+/* The pager that stdout goes through; 0: none. */
+static pid_t pager;
 
 void ui_set_quiet(bool on)
 {
@@ -123,7 +127,8 @@ bool ui_stderr_is_tty(void)
 bool ui_colour(int fd)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    return !plain && isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+    bool terminal = isatty(fd) || (pager && fd == STDOUT_FILENO);
+    return !plain && terminal && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
 const char *ui_style(int fd, enum ui_style style)
@@ -160,8 +165,62 @@ void ui_add_relative_time(struct str *out, int64_t when, int64_t now)
              when > now ? "" : " ago");
 }
 
+/* PAGER may have arguments; no shell looks at it. */
+static void start_pager(const char *program, int input)
+{
+    cleanup_strv struct strv argv = STRV_INIT;
+    cleanup_strv struct strv env = STRV_INIT;
+    strv_split(&argv, program, " ");
+    for (char **e = environ; *e; e++)
+        strv_push(&env, *e);
+    /* Ends at once when it all fits, takes colours, leaves the screen as it was. */
+    if (!getenv("LESS"))
+        strv_push(&env, "LESS=FRX");
+    struct proc_spec spec = PROC_SPEC_INIT;
+    spec.file = argv.v[0];
+    spec.argv = argv.v;
+    spec.envp = env.v;
+    spec.stdin_fd = input;
+    spec.stdout_fd = STDOUT_FILENO;
+    spec.stderr_fd = STDERR_FILENO;
+    if (proc_start(&spec, &pager, NULL) < 0)
+        pager = 0;
+}
+
+void ui_page(void)
+{
+    const char *program = getenv("PAGER");
+    int ends[2];
+    if (plain || pager || !isatty(STDOUT_FILENO))
+        return;
+    if (!program)
+        program = "less";
+    if (!program[strspn(program, " ")] || strcmp(program, "cat") == 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return;
+    fflush(stdout);
+    start_pager(program, ends[0]);
+    close(ends[0]);
+    if (pager)
+        dup2(ends[1], STDOUT_FILENO);
+    close(ends[1]);
+}
+
+/* The reader may leave before the end, which is no failure. */
+static void end_pager(void)
+{
+    int status;
+    fflush(stdout);
+    close(STDOUT_FILENO);
+    proc_wait(pager, &status, NULL);
+    pager = 0;
+}
+
 int ui_finish(int code)
 {
+    if (pager) {
+        end_pager();
+        return code;
+    }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         /* A closed pipe is the reader's decision (`steadystate list | head`). */
         if (errno != EPIPE && code == EXIT_DONE)

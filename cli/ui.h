@@ -48,6 +48,9 @@ bool ui_stderr_is_tty(void);
 bool ui_colour(int fd);
 
 enum ui_style { UI_PLAIN, UI_BOLD, UI_DIM, UI_GREEN, UI_YELLOW, UI_RED, UI_CYAN };
+/* From here on stdout goes through the person's pager ($PAGER, else less), when it is a terminal;
+ * ui_finish waits for it. Colour is decided as if it still went to the terminal. */
+void ui_page(void);
 /* Escape sequence to start a style on fd, or "" without colour; UI_PLAIN ends all. */
 const char *ui_style(int fd, enum ui_style style);
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,13 +30,14 @@ static void user_environment(struct strv *env)
             strv_push(env, *e);
 }
 
-static void environment(const struct git_run *run, struct strv *env)
+/* locale: an assignment. */
+static void environment(const struct git_run *run, const char *locale, struct strv *env)
 {
     if (run->kind == GIT_RUN_OWN)
         own_environment(env);
     else
         user_environment(env);
-    strv_pushl(env, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1",
+    strv_pushl(env, locale, "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1",
                "GIT_OPTIONAL_LOCKS=0", NULL);
     strv_pushf(env, "GIT_DIR=%s", run->git_dir);
     if (run->work_tree)
@@ -50,7 +52,7 @@ static int failed(const struct git_run *run, int status, const struct str *errs,
     transport_main_line(errs->p, errs->len, &line);
     const char *verb = "git";
     for (const char *const *a = run->args; *a; a++)
-        if ((*a)[0] != '-' && (a == run->args || strcmp(a[-1], "-c") != 0)) {
+        if ((*a)[0] != '-' && (a == run->args || strcasecmp(a[-1], "-c") != 0)) {
             verb = *a;
             break;
         }
@@ -67,7 +69,7 @@ int git_run(const struct git_run *run, struct proc_result *out, struct err *err)
     strv_push(&argv, "git");
     for (const char *const *a = run->args; *a; a++)
         strv_push(&argv, *a);
-    environment(run, &env);
+    environment(run, "LC_ALL=C", &env);
     struct proc_spec spec = PROC_SPEC_INIT;
     spec.file = "git";
     spec.argv = argv.v;
@@ -89,7 +91,7 @@ int git_run_to_fd(const struct git_run *run, int fd, struct err *err)
     strv_push(&argv, "git");
     for (const char *const *a = run->args; *a; a++)
         strv_push(&argv, *a);
-    environment(run, &env);
+    environment(run, "LC_ALL=C", &env);
     struct proc_spec spec = PROC_SPEC_INIT;
     spec.file = "git";
     spec.argv = argv.v;
@@ -117,7 +119,10 @@ int git_run_interactive(const struct git_run *run, int *status, struct err *err)
     strv_push(&argv, "git");
     for (const char *const *a = run->args; *a; a++)
         strv_push(&argv, *a);
-    environment(run, &env);
+    /* The pager has to know the person's locale; nobody parses this output. */
+    const char *all = getenv("LC_ALL");
+    cleanup_free char *locale = xasprintf("LC_ALL=%s", all ? all : "");
+    environment(run, locale, &env);
     struct proc_spec spec = PROC_SPEC_INIT;
     spec.file = "git";
     spec.argv = argv.v;

@@ -34,7 +34,7 @@ static int read_head(const char *line, size_t len, struct blame_line *out)
     const char *p = line + OID_HEX + 1;
     const char *end = line + len;
     const char *space = memchr(p, ' ', (size_t)(end - p));
-    if (!space)
+    if (!space || num_parse_u64(p, (size_t)(space - p), 1, UINT64_MAX, &out->line_then, NULL) < 0)
         return ERR_INVALID;
     p = space + 1;
     space = memchr(p, ' ', (size_t)(end - p));
@@ -65,6 +65,9 @@ int blame_next(const char **p, size_t *left, struct blame_line *out, struct err 
         } else if ((value = value_of(line, len, "summary ", &n))) {
             out->summary = value;
             out->summary_len = n;
+        } else if ((value = value_of(line, len, "filename ", &n))) {
+            out->path = value;
+            out->path_len = n;
         } else if ((value = value_of(line, len, "author-time ", &n)) &&
                    num_parse_u64(value, n, 0, INT64_MAX, &time, NULL) == 0) {
             out->time = (int64_t)time;

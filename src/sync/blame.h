@@ -11,6 +11,9 @@
 struct blame_line {
     struct oid commit;  /* zero: not committed yet */
     uint64_t line;      /* in the file, from 1 */
+    uint64_t line_then; /* in the file as that commit had it */
+    const char *path;   /* its name there; NULL when not told */
+    size_t path_len;
     const char *author; /* into the text, like the rest */
     size_t author_len;
     const char *summary;

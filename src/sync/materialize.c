@@ -1,6 +1,7 @@
 /* The worktree as a tree, by git's own rules: `git add -A` into an index of our own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,38 +186,67 @@ static int settle_submodules(struct work *w, struct err *err)
     return 0;
 }
 
-static int look_for_attributes(struct work *w, struct err *err)
+static bool has_attributes_file(const struct index *index)
 {
-    struct attrs_repo repo = {.git_dir = w->git_dir, .work_tree = w->place->worktree};
-    bool all;
-    bool some;
-    for (size_t i = 0; i < w->index.len && !w->attributes; i++) {
-        const struct index_entry *e = &w->index.v[i];
-        size_t n = sizeof ".gitattributes" - 1;
-        w->attributes = e->path_len >= n && e->path[e->path_len - 1] == 's' &&
-                        memcmp(e->path + e->path_len - n, ".gitattributes", n) == 0;
+    size_t n = sizeof ".gitattributes" - 1;
+    for (size_t i = 0; i < index->len; i++) {
+        const struct index_entry *e = &index->v[i];
+        if (e->path_len >= n && e->path[e->path_len - 1] == 's' &&
+            memcmp(e->path + e->path_len - n, ".gitattributes", n) == 0)
+            return true;
     }
-    if (w->attributes)
-        return 0;
-    int rc = attrs_config(&repo, &all, &some, err);
-    w->attributes = all || some;
+    return false;
+}
+
+/* What has to be known of the repository and does not depend on the files: found out by a thread of
+ * its own while git looks at them. */
+struct aside {
+    struct work *w;
+    struct index staged;
+    bool configured; /* attributes by configuration */
+    int rc;
+    struct err err;
+};
+
+static void *look_aside(void *payload)
+{
+    struct aside *a = payload;
+    struct attrs_repo repo = {.git_dir = a->w->git_dir, .work_tree = a->w->place->worktree};
+    bool all = false, some = false;
+    a->rc = read_index(a->w, "index", &a->staged, &a->err);
+    if (a->rc == 0)
+        a->rc = attrs_config(&repo, &all, &some, &a->err);
+    a->configured = all || some;
+    return NULL;
+}
+
+static int look(struct work *w, struct aside *a, struct err *err)
+{
+    pthread_t thread;
+    bool started = pthread_create(&thread, NULL, look_aside, a) == 0;
+    int rc = add_all(w, err);
+    if (started)
+        pthread_join(thread, NULL);
+    else
+        look_aside(a);
+    if (rc == 0 && a->rc < 0)
+        rc = err_set(err, a->rc, "%s", a->err.msg);
     return rc;
 }
 
 int work_materialize(struct work *w, enum work_mode mode, struct err *err)
 {
-    cleanup_index struct index staged = INDEX_INIT;
+    struct aside a = {.w = w, .staged = INDEX_INIT, .err = ERR_INIT};
     const char *path;
     int rc = mode == WORK_SYNC ? work_lock_index(w, err) : 0;
     w->started = time(NULL);
     if (rc == 0)
-        rc = read_index(w, "index", &staged, err);
+        rc = look(w, &a, err);
+    cleanup_index struct index staged = a.staged;
     if (rc == 0 && mode != WORK_SNAPSHOT && index_has_unmerged(&staged, &path))
         return err_set(err, ERR_CONFLICT,
                        "%.300s has unresolved conflicts; resolve them, `git add` it, then sync",
                        path);
-    if (rc == 0)
-        rc = add_all(w, err);
     if (rc == 0)
         rc = choose_base(w, err);
     if (rc == 0)
@@ -226,11 +256,8 @@ int work_materialize(struct work *w, enum work_mode mode, struct err *err)
     if (rc < 0)
         return rc;
     w->local_tree = w->disk_tree;
-    if (mode == WORK_SYNC)
-        rc = save_staged(w, &staged, err);
-    if (rc == 0)
-        rc = look_for_attributes(w, err);
-    return rc;
+    w->attributes = a.configured || has_attributes_file(&w->index);
+    return mode == WORK_SYNC ? save_staged(w, &staged, err) : 0;
 }
 
 int work_own_commits(struct work *w, const struct oid *head, bool *own, struct err *err)

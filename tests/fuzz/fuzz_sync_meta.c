@@ -1,4 +1,5 @@
-/* Sync metadata, the refresh journal, and answers of git blame. */
+/* Sync metadata, the refresh journal, and answers of git blame and git diff. */
+#include "git/raw_diff.h"
 #include "sync/blame.h"
 #include "sync/journal.h"
 #include "sync/meta.h"
@@ -20,6 +21,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         if (journal_parse(out.p, out.len, &again, NULL) < 0 || again.len != changes.len)
             __builtin_trap();
     }
+    cleanup_raw_diff struct raw_diff diff = {0};
+    if (raw_diff_parse(text, size, &diff, NULL) == 0)
+        for (size_t i = 0; i < diff.len; i++)
+            if (!diff.v[i].path || !diff.v[i].path[0])
+                __builtin_trap();
     while (blame_next(&text, &size, &line, NULL) == 0)
         continue;
     return 0;

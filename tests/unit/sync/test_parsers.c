@@ -1,5 +1,6 @@
-/* Journal of a refresh, answers of git blame, and the quick look at .gitattributes. */
+/* Journal of a refresh, answers of git blame and git diff, and the quick look at .gitattributes. */
 #include "../git/git_fixture.h"
+#include "git/raw_diff.h"
 #include "sync/attrs.h"
 #include "sync/blame.h"
 #include "sync/journal.h"
@@ -84,10 +85,42 @@ static void test_attributes_text(void **state)
         assert_true(attrs_text_converts(loud[i], strlen(loud[i])));
 }
 
+static void test_raw_diff(void **state)
+{
+    (void)state;
+    static const char text[] =
+        ":100644 100644 9405325 e367831 R083\0a\0b\nc\0:100644 100644 718882c a548eec M\0bin\0"
+        ":100644 000000 28ce6a8 0000000 D\0m\0:000000 100755 0000000 8ba3a16 A\0n\0"
+        "1\t0\t\0a\0b\nc\0-\t-\tbin\0"
+        "0\t1\tm\0"
+        "3\t0\tn";
+    cleanup_raw_diff struct raw_diff d = {0};
+    assert_int_equal(raw_diff_parse(text, sizeof text, &d, NULL), 0);
+    assert_int_equal(d.len, 4);
+    assert_int_equal(d.v[0].status, 'R');
+    assert_int_equal(d.v[0].similarity, 83);
+    assert_string_equal(d.v[0].old_path, "a");
+    assert_string_equal(d.v[0].path, "b\nc");
+    assert_int_equal(d.v[0].added, 1);
+    assert_int_equal(d.v[1].added, -1);
+    assert_int_equal(d.v[2].deleted, 1);
+    assert_int_equal(d.v[3].new_mode, 0100755);
+    assert_int_equal(d.v[3].added, 3);
+    for (size_t cut = 1; cut < sizeof text; cut++) {
+        cleanup_raw_diff struct raw_diff part = {0};
+        char *copy = xmalloc(cut);
+        memcpy(copy, text, cut);
+        int rc = raw_diff_parse(copy, cut, &part, NULL);
+        assert_true(rc == 0 || rc == ERR_INVALID);
+        free(copy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_journal), cmocka_unit_test(test_tmp_names),
-        cmocka_unit_test(test_blame), cmocka_unit_test(test_attributes_text)};
+        cmocka_unit_test(test_blame), cmocka_unit_test(test_raw_diff),
+        cmocka_unit_test(test_attributes_text)};
     return cmocka_run_group_tests_name("sync/parsers", tests, NULL, NULL);
 }
