@@ -15,6 +15,7 @@
 /* clang-format off */
 static const struct http_route routes[] = {
     {HTTP_GET, "/health", HTTP_PUBLIC, API_BUCKET_OTHER, 0, api_health},
+    {HTTP_GET, "/health/checks", HTTP_PUBLIC, API_BUCKET_OTHER, 0, api_health_checks},
     {HTTP_POST, "/auth/device", HTTP_PUBLIC, API_BUCKET_AUTH, 0, api_auth_device},
     {HTTP_POST, "/auth/poll", HTTP_PUBLIC, API_BUCKET_AUTH, JSON_MAX, api_auth_poll},
     {HTTP_POST, "/auth/token", HTTP_PUBLIC, API_BUCKET_TOKEN, SMALL_MAX, api_auth_token},

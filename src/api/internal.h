@@ -47,6 +47,7 @@ void api_reply_login(struct api *api, struct http_request *req, const struct ide
 
 /* The handlers; payload: struct api. */
 void api_health(struct http_request *req, void *payload);
+void api_health_checks(struct http_request *req, void *payload);
 void api_auth_device(struct http_request *req, void *payload);
 void api_auth_poll(struct http_request *req, void *payload);
 void api_auth_token(struct http_request *req, void *payload);

@@ -1,7 +1,10 @@
 #include "compute/provider.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 void provider_conn_release(struct provider_conn *conn)
 {
@@ -11,8 +14,35 @@ void provider_conn_release(struct provider_conn *conn)
     str_release(&conn->early);
 }
 
+void provider_checks_add(struct provider_checks *checks, const char *name,
+                         enum provider_verdict verdict, const char *mend, const char *fmt, ...)
+{
+    struct str detail = STR_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    str_vaddf(&detail, fmt, ap);
+    va_end(ap);
+    VEC_GROW(checks->v, checks->len, checks->cap);
+    checks->v[checks->len++] =
+        (struct provider_check){.name = name,
+                                .verdict = verdict,
+                                .detail = str_detach(&detail),
+                                .mend = verdict == PROVIDER_FINE ? NULL : xstrdup(mend)};
+}
+
+const char *provider_verdict_word(enum provider_verdict verdict)
+{
+    static const char *const words[] = {"ok", "warning", "wrong"};
+    return words[verdict];
+}
+
 void provider_info_release(struct provider_info *info)
 {
+    for (size_t i = 0; i < info->checks.len; i++) {
+        free(info->checks.v[i].detail);
+        free(info->checks.v[i].mend);
+    }
+    free(info->checks.v);
     strv_release(&info->warnings);
     *info = (struct provider_info){0};
 }

@@ -43,6 +43,25 @@ struct provider_conn {
 void provider_conn_release(struct provider_conn *conn);
 #define cleanup_provider_conn cleanup(provider_conn_release)
 
+/* One thing that was looked at, for `doctor`: a word, one line, and what mends it. */
+enum provider_verdict { PROVIDER_FINE, PROVIDER_WARNING, PROVIDER_WRONG };
+struct provider_check {
+    const char *name; /* a literal: "engine", "limits", "userns", ... */
+    enum provider_verdict verdict;
+    char *detail;
+    char *mend; /* NULL when it is fine */
+};
+struct provider_checks {
+    struct provider_check *v;
+    size_t len;
+    size_t cap;
+};
+void provider_checks_add(struct provider_checks *checks, const char *name,
+                         enum provider_verdict verdict, const char *mend, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* "ok", "warning", "wrong" */
+const char *provider_verdict_word(enum provider_verdict verdict);
+
 struct provider_info {
     bool ok;                  /* sessions can be started now */
     char detail[ERR_MSG_MAX]; /* why not, one line; "" otherwise */
@@ -52,6 +71,7 @@ struct provider_info {
     bool userns;        /* sessions get a user namespace of their own */
     int cgroup_version; /* 0: unknown or none */
     struct strv warnings;
+    struct provider_checks checks;
 };
 void provider_info_release(struct provider_info *info);
 

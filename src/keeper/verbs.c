@@ -1,7 +1,11 @@
 /* The verbs that are one step: a blocking call, or one question to an agent. */
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "keeper/internal.h"
+
+#define DISK_WARN_MIB 1024
+#define DISK_LEAST_MIB 100
 
 static const struct provider *provider_of(const struct task *t)
 {
@@ -10,6 +14,40 @@ static const struct provider *provider_of(const struct task *t)
 
 /* ---- blocking
  * --------------------------------------------------------------------------------------- */
+
+static struct json_object *checks_json(const struct provider_checks *checks)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < checks->len; i++) {
+        const struct provider_check *c = &checks->v[i];
+        struct json_object *one = json_object_new_object();
+        json_add_str(one, "check", c->name);
+        json_add_str(one, "result", provider_verdict_word(c->verdict));
+        json_add_str(one, "detail", c->detail);
+        json_add_str(one, "mend", c->mend);
+        json_object_array_add(list, one);
+    }
+    return list;
+}
+
+/* Where archives are written; the store lies on the same disk unless somebody moved it. */
+static void check_disk(const char *dir, struct provider_checks *out)
+{
+    struct statvfs st;
+    if (statvfs(dir, &st) != 0)
+        return;
+    uint64_t free_mib = (uint64_t)st.f_bavail * st.f_frsize >> 20;
+    if (free_mib >= DISK_WARN_MIB && st.f_favail > 0)
+        provider_checks_add(out, "disk", PROVIDER_FINE, NULL,
+                            "%llu MiB free for the server's state", (unsigned long long)free_mib);
+    else
+        provider_checks_add(
+            out, "disk",
+            free_mib < DISK_LEAST_MIB || st.f_favail == 0 ? PROVIDER_WRONG : PROVIDER_WARNING,
+            "Make room on the disk of STEADYSTATE_STATE_DIR: 'steadystate archive "
+            "list', 'podman system df'.",
+            "%llu MiB free for the server's state and archives", (unsigned long long)free_mib);
+}
 
 static void info_work(struct task *t)
 {
@@ -32,6 +70,8 @@ static void info_work(struct task *t)
         json_add_str(t->reply, "detail", info.detail);
         json_add_bool(t->reply, "working", info.ok);
         json_add(t->reply, "warnings", warnings);
+        check_disk(t->keeper->options->archive_dir, &info.checks);
+        json_add(t->reply, "checks", checks_json(&info.checks));
     }
     provider_info_release(&info);
 }

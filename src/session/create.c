@@ -151,9 +151,7 @@ static void fill_spec(const struct creation *c, const char *id, struct session_s
     spec->disk = config->disk;
 }
 
-/* True when another program listens there. An address that is not this machine's (the sessions'
- * host is another one) cannot be asked about. */
-static bool port_is_taken(const char *bind_address, int port)
+bool session_port_is_taken(const char *bind_address, int port)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
@@ -194,7 +192,7 @@ static int fill_lease(const struct store_lease *lease, struct store_session *row
     struct session *one = payload;
     struct sessions *s = one->owner;
     struct session_spec *spec = &one->spec;
-    if (port_is_taken(s->config.ssh_bind, lease->port))
+    if (session_port_is_taken(s->config.ssh_bind, lease->port))
         return err_set(err, ERR_CONFLICT, "port %d is in use", lease->port);
     spec->ssh_port = lease->port;
     if (strcmp(s->config.compute_provider, "container") == 0) {

@@ -155,6 +155,9 @@ char *session_access_text(const struct access *access);
 /* Another port or subnet for one that has not run yet, with the link that goes with it. After a
  * failure the spec is of no use any more. */
 int session_move(struct session *one, enum store_slot slot, struct err *err);
+/* True when another program listens there. An address that is not this machine's (the sessions'
+ * host is another one) cannot be asked about. */
+bool session_port_is_taken(const char *bind_address, int port);
 
 /* ---- lifecycle.c
  * ------------------------------------------------------------------------------------------ */

@@ -226,6 +226,9 @@ void session_archive_read(struct sessions *s, const struct session_caller *calle
 /* What the keeper said last (not older than a few ticks); appends the members `provider`, `engine`,
  * `warnings` to obj. Returns 0, or ERR_UNAVAILABLE with the failing part in err. */
 int sessions_health(struct sessions *s, struct json_object *obj, struct err *err);
+/* For `doctor`: appends `checks` [{check, result: ok|warning|wrong, detail, mend}], `provider`,
+ * `external_host` and `ssh_port` (the first of the range). */
+void sessions_checks(struct sessions *s, struct json_object *obj);
 /* The keeper has answered once: it serves. */
 bool sessions_keeper_answered(const struct sessions *s);
 

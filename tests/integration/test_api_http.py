@@ -43,7 +43,7 @@ def is_complete(data):
 
 
 ROUTES = {
-    "/health": ["GET"], "/auth/device": ["POST"], "/auth/poll": ["POST"], "/auth/token": ["POST"],
+    "/health": ["GET"], "/health/checks": ["GET"], "/auth/device": ["POST"], "/auth/poll": ["POST"], "/auth/token": ["POST"],
     "/auth/refresh": ["POST"], "/auth/revoke": ["POST"], "/auth/me": ["GET"], "/sessions": ["GET", "POST"],
     "/sessions/aaaaaaaaaaaaaaaaaaaa": ["DELETE", "GET"], "/sessions/aaaaaaaaaaaaaaaaaaaa/extend": ["POST"],
     "/sessions/aaaaaaaaaaaaaaaaaaaa/members": ["GET"], "/sessions/aaaaaaaaaaaaaaaaaaaa/refresh": ["POST"],

@@ -94,9 +94,11 @@ static int container_info(void *self, struct provider_info *out, struct err *err
     struct engine_info info;
     struct err local = ERR_INIT;
     memcpy(out->engine, "none", 5);
+    const struct engine_info *known = NULL;
     if (cp->engine.ops->ping(cp->engine.self, &local) < 0)
         forget_info(cp);
     else if (container_engine_info(cp, &info, &local) == 0) {
+        known = &info;
         memcpy(out->engine, info.name, sizeof info.name);
         memcpy(out->version, info.version, sizeof out->version);
         out->rootless = info.rootless;
@@ -106,6 +108,7 @@ static int container_info(void *self, struct provider_info *out, struct err *err
         add_warnings(cp, &info, out);
         check_image(cp, out);
     }
+    container_checks(cp, known, &local, &out->checks);
     memcpy(out->detail, local.msg, sizeof out->detail);
     return 0;
 }

@@ -11,6 +11,7 @@
 #define LABEL_SERVER "steadystate.server"
 #define LABEL_SPEC "steadystate.spec"
 #define LABEL_IMAGE_USER "steadystate.ssh-user"
+#define LABEL_IMAGE_VERSION "steadystate.version"
 
 struct container_provider {
     struct engine engine;
@@ -32,6 +33,11 @@ struct container_provider {
 };
 
 int container_engine_info(struct container_provider *cp, struct engine_info *out, struct err *err);
+
+/* What the engine is and what is wrong with it, for `doctor`: info is NULL when it does not answer,
+ * why tells then. */
+void container_checks(const struct container_provider *cp, const struct engine_info *info,
+                      const struct err *why, struct provider_checks *out);
 
 struct container_names {
     char name[40]; /* of container, network and volume */

@@ -68,6 +68,14 @@ static int local_info(void *self, struct provider_info *out, struct err *err)
     snprintf(out->engine, sizeof out->engine, "none");
     out->ok = check_everything(self, &why) == 0;
     snprintf(out->detail, sizeof out->detail, "%s", why.msg);
+    if (out->ok)
+        provider_checks_add(&out->checks, "local", PROVIDER_WARNING,
+                            "Use an engine where people do not trust each other.",
+                            "sessions run without a container, as one account");
+    else
+        provider_checks_add(&out->checks, "local", PROVIDER_WRONG,
+                            "The message says what is missing; see docs/self-hosting.md.",
+                            "local sessions cannot be started: %s", why.msg);
     strv_push(&out->warnings, "local sessions run without a container and as one account: "
                               "collaborators are trusted, authorship can be forged");
     return 0;

@@ -53,7 +53,8 @@ static const char *answer_of(const char *verb)
     if (strcmp(verb, "info") == 0)
         return "{\"ok\":true,\"working\":true,\"provider\":\"container\",\"engine\":{\"name\":"
                "\"podman\"},"
-               "\"warnings\":[]}";
+               "\"warnings\":[],\"checks\":[{\"check\":\"engine\",\"result\":\"ok\","
+               "\"detail\":\"podman\"}]}";
     return "{}";
 }
 
@@ -682,6 +683,9 @@ static void test_health(void **state)
     expect(status, 200, "\"status\":\"ok\",\"version\":\"" STEADYSTATE_VERSION "\"");
     assert_has(&w.out, "\"database\":\"ok\"");
     assert_has(&w.out, "podman");
+    expect(call("GET", "/health/checks", NULL), 200, "\"check\":\"engine\",\"result\":\"ok\"");
+    assert_has(&w.out, "\"check\":\"ports\"");
+    assert_has(&w.out, "\"external_host\"");
 }
 
 static void test_engine_down(void **state)
