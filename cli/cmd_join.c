@@ -36,7 +36,7 @@ static char *remote_command(int n, char **words)
 }
 
 static void build_argv(struct strv *v, const struct magic_link *link, const char *known_hosts,
-                       const char *key_file, char *command)
+                       const char *key_file, char *command, bool terminal)
 {
     strv_pushl(v, "ssh", "-F", "none", NULL);
     /* Quoted, since ssh splits the value at blanks. */
@@ -47,7 +47,7 @@ static void build_argv(struct strv *v, const struct magic_link *link, const char
     if (key_file) {
         strv_pushl(v, "-oIdentitiesOnly=yes", "-i", key_file, NULL);
     }
-    if (!command && isatty(STDIN_FILENO))
+    if ((!command || terminal) && isatty(STDIN_FILENO))
         strv_push(v, "-t");
     strv_push(v, "-p");
     strv_pushf(v, "%d", link->port);
@@ -86,7 +86,12 @@ int cmd_join(int argc, char **argv)
     cleanup_strv struct strv ssh = STRV_INIT;
     cleanup_free char *command =
         first + 1 < argc ? remote_command(argc - first - 1, argv + first + 1) : NULL;
-    build_argv(&ssh, &link, known_hosts, key_file, command);
+    if (read_only) {
+        if (command)
+            return opt_usage_error(&help, "--read-only watches; it runs no command");
+        command = xstrdup("steadystate pair --read-only");
+    }
+    build_argv(&ssh, &link, known_hosts, key_file, command, read_only);
     fflush(NULL);
     execvp("ssh", ssh.v);
     return ui_fail(EXIT_FAILED, "join: start ssh", strerror(errno),

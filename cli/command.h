@@ -32,6 +32,8 @@ int cmd_extend(int argc, char **argv);
 int cmd_archive(int argc, char **argv);
 int cmd_kick(int argc, char **argv);
 int cmd_members(int argc, char **argv);
+int cmd_role(int argc, char **argv);
+int cmd_approve(int argc, char **argv);
 int cmd_ssh_config(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
@@ -46,6 +48,7 @@ int cmd_resolve(int argc, char **argv);
 int cmd_undo(int argc, char **argv);
 
 /* steadystate */
+int cmd_pair(int argc, char **argv);
 int cmd_merge_file(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_version(int argc, char **argv);

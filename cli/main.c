@@ -10,6 +10,7 @@
 #include "ui.h"
 
 static const struct command commands[] = {
+    {"pair", cmd_pair},
     {"merge-file", cmd_merge_file},
     {"completion", cmd_completion},
     {"version", cmd_version},

@@ -13,6 +13,8 @@ static const struct command commands[] = {
     {"extend", cmd_extend},
     {"members", cmd_members},
     {"kick", cmd_kick},
+    {"role", cmd_role},
+    {"approve", cmd_approve},
     {"archive", cmd_archive},
     {"ssh-config", cmd_ssh_config},
     {"doctor", cmd_doctor},

@@ -18,6 +18,7 @@
 #include "agent/radar.h"
 #include "agent/sock.h"
 #include "agent/sshd_text.h"
+#include "agent/terminal.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -331,6 +332,8 @@ static void prepare(struct agent *a)
     if (rc == 0)
         rc = take_up_repository(a, &err);
     if (rc == 0)
+        rc = terminal_new(a, &a->terminal, &err);
+    if (rc == 0)
         rc = sock_new(a, &a->sock, &err);
     if (rc < 0)
         agent_fail(a, rc == ERR_NO_SPACE ? "no_space" : "internal", err.msg);
@@ -374,7 +377,9 @@ static void tear_down(struct agent *a)
     sshd_free(a->sshd);
     a->sshd = NULL;
     jobs_free(a->jobs);
+    a->jobs = NULL;
     sock_free(a->sock);
+    terminal_free(a->terminal);
     ctl_free(a->ctl);
     publisher_free(a->publisher);
     radar_free(a->radar);

@@ -37,6 +37,7 @@ struct sock;
 struct publisher;
 struct radar;
 struct progress;
+struct terminal;
 
 struct agent {
     struct loop *loop;
@@ -52,6 +53,7 @@ struct agent {
     struct publisher *publisher;
     struct radar *radar;
     struct progress *progress;
+    struct terminal *terminal; /* NULL until everything is prepared */
     bool local;
     uid_t uid; /* the agent's own */
 
@@ -113,6 +115,8 @@ struct transport_helper start_helper(struct agent *a);
 const struct spec_user *people_find(const struct agent *a, const char *provider, const char *login);
 /* Accounts for everybody who may come in, names for the C library, authorized_keys. */
 int people_write(struct agent *a, struct err *err);
+/* accounts.json and names, after an account was given that is nobody's of the list. */
+int people_write_accounts(struct agent *a, struct err *err);
 /* Takes the list (n users) as the new one: keys, accounts, spec.json; those who are not in it any
  * more are put out. */
 int people_replace(struct agent *a, struct spec_user *users, size_t n, struct err *err);

@@ -7,6 +7,7 @@
 
 #include "agent/archive.h"
 #include "agent/request.h"
+#include "agent/terminal.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -158,6 +159,24 @@ static int verb_kick(struct channel *ch, uint32_t id, struct json_object *obj, s
     return rc;
 }
 
+/* The server asks for the session's creator. */
+static int verb_role(struct channel *ch, uint32_t id, struct json_object *obj, struct err *err)
+{
+    const struct agent *a = ch->ctl->agent;
+    const char *provider, *login, *role = NULL;
+    const struct terminal_asker asker = {.trusted = true};
+    int rc = request_person(obj, &provider, &login, err);
+    if (rc == 0)
+        rc = json_get_str(obj, "role", REQUEST_VERB_MAX, &role, err);
+    if (rc == 0 && !a->terminal)
+        rc = err_set(err, ERR_UNAVAILABLE, "the session is not ready");
+    if (rc == 0)
+        rc = terminal_role(a->terminal, &asker, provider, login, role, err);
+    if (rc == 0)
+        conn_reply(ch->conn, id, NULL);
+    return rc;
+}
+
 static int verb_members(struct channel *ch, uint32_t id, struct json_object *obj, struct err *err)
 {
     (void)obj;
@@ -218,9 +237,9 @@ static const struct {
     const char *name;
     verb_fn fn;
 } verbs[] = {
-    {"hello", verb_hello},       {"users", verb_users},   {"kick", verb_kick},
-    {"members", verb_members},   {"health", verb_health}, {"archive", verb_archive},
-    {"shutdown", verb_shutdown},
+    {"hello", verb_hello},     {"users", verb_users},       {"kick", verb_kick},
+    {"role", verb_role},       {"members", verb_members},   {"health", verb_health},
+    {"archive", verb_archive}, {"shutdown", verb_shutdown},
 };
 
 static int dispatch(struct channel *ch, uint32_t id, struct json_object *obj, const char *name,

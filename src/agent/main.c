@@ -4,7 +4,7 @@
  *     run [--session-root DIR] [--stdio] [--local]   serve the session
  *     ctl [--session-root DIR] [--local]             bridge to its control socket
  *     policy NAME                                    print a seccomp policy as the engines' JSON
- *     snapshot, scan, empty                              its own helpers
+ *     snapshot, scan, empty, terminal, hook          its own helpers
  */
 #include <getopt.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include "agent/init.h"
 #include "agent/radar.h"
 #include "agent/start.h"
+#include "agent/terminal_hook.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -116,6 +117,10 @@ int main(int argc, char **argv)
         return radar_scan();
     if (strcmp(verb, "empty") == 0 && argc == 3)
         return start_empty(argv[2]);
+    if (strcmp(verb, "hook") == 0 && argc >= 3)
+        return terminal_hook(argv[2], argc - 3, argv + 3);
+    if (strcmp(verb, "terminal") == 0 && argc == 9)
+        return start_terminal(argv + 2);
     if (strcmp(verb, "version") == 0 && argc == 2)
         return printf("steadystate-agent %s\n", STEADYSTATE_VERSION) < 0;
     if (read_options(argc - 1, argv + 1, &options) != 0)

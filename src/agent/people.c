@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/procfs.h"
 #include "agent/sshd_text.h"
+#include "agent/terminal.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -80,6 +81,12 @@ static int write_keys(const struct agent *a, struct err *err)
     sshd_authorized_keys(wrapper, a->local ? a->layout.root : NULL, a->spec.users, a->spec.n_users,
                          &text);
     return fd_write_file(AT_FDCWD, a->layout.authorized_keys, text.p, text.len, 0600, err);
+}
+
+int people_write_accounts(struct agent *a, struct err *err)
+{
+    int rc = accounts_save(&a->accounts, a->layout.accounts, err);
+    return rc == 0 && !a->local ? write_names(a, err) : rc;
 }
 
 int people_write(struct agent *a, struct err *err)
@@ -186,6 +193,8 @@ int people_kick(struct agent *a, const char *provider, const char *login, struct
     const struct account *account = accounts_find(&a->accounts, provider, login);
     if (!account)
         return err_set(err, ERR_NOT_FOUND, "nobody of that name has been here");
+    if (a->terminal)
+        terminal_put_out(a->terminal, provider, login);
     presence_close_connections(a->presence, provider, login);
     if (a->local) {
         presence_each(a->presence, provider, login, hang_up, NULL);
@@ -217,6 +226,8 @@ struct json_object *people_members(const struct agent *a)
         json_add_bool(o, "connected", connected);
         if (connected)
             json_add_i64(o, "since", since);
+        if (a->terminal)
+            terminal_describe(a->terminal, u->provider, u->login, o);
         json_object_array_add(list, o);
     }
     return list;

@@ -195,6 +195,19 @@ void presence_each(const struct presence *p, const char *provider, const char *l
             fn(e->pid, payload);
 }
 
+bool presence_person_of(const struct presence *p, pid_t pid, const char **provider,
+                        const char **login)
+{
+    for (const struct entry *e = p->first; e; e = e->next) {
+        if (e->pid != pid)
+            continue;
+        *provider = e->provider;
+        *login = e->login;
+        return true;
+    }
+    return false;
+}
+
 bool presence_has_connection(const struct presence *p, pid_t connection)
 {
     for (const struct entry *e = p->first; e; e = e->next)

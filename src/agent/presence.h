@@ -47,6 +47,9 @@ void presence_close_connections(struct presence *p, const char *provider, const 
 /* Calls fn with each of the person's processes. */
 void presence_each(const struct presence *p, const char *provider, const char *login,
                    void (*fn)(pid_t pid, void *payload), void *payload);
+/* Whose process is it: pid itself was attached. False: nobody's. Valid until it ends. */
+bool presence_person_of(const struct presence *p, pid_t pid, const char **provider,
+                        const char **login);
 /* Does this sshd process serve somebody who is connected? */
 bool presence_has_connection(const struct presence *p, pid_t connection);
 

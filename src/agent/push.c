@@ -231,6 +231,7 @@ static void done(void *payload)
         json_add_i64(detail, "files", (int64_t)json_object_array_length(p->req.changes));
         records_activity(a, p->login, "synced", detail);
         maybe_fold(a);
+        sock_pushed(a->sock, p->conn_id);
     }
     struct conn *conn = sock_find(a->sock, p->conn_id);
     if (conn)

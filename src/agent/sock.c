@@ -11,6 +11,7 @@
 #include "agent/push.h"
 #include "agent/radar.h"
 #include "agent/request.h"
+#include "agent/terminal.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@
 #include "git/repo.h"
 
 #define BACKLOG 256
+#define ANCESTORS_MAX 64
 
 struct peer {
     struct sock *sock;
@@ -30,9 +32,16 @@ struct peer {
     struct push *push; /* data comes */
     /* a login that waits until the session is ready */
     bool waiting;
+    bool asked_in; /* it waits for the creator */
     uint32_t waiting_id;
     char *provider;
     char *login;
+    bool commands;                    /* the login is for a command or for files */
+    struct terminal_client *terminal; /* its window on the shared terminal */
+    /* the shared terminal's account: who it speaks for from the first request on */
+    char *speaker_provider;
+    char *speaker_login;
+    uint64_t typed; /* up to where its next commit names who typed */
 };
 
 struct sock {
@@ -48,6 +57,7 @@ struct person {
     const char *provider;
     const char *login;
     const struct account *account;
+    bool shared; /* it is the shared terminal's account that asks */
 };
 
 typedef int (*verb_fn)(struct peer *peer, uint32_t id, struct json_object *obj,
@@ -73,8 +83,8 @@ static int find_allowed(const struct agent *a, const char *provider, const char 
     return 0;
 }
 
-static struct json_object *session_env(const struct agent *a, const char *provider,
-                                       const char *login, const char *worktree)
+struct json_object *sock_session_env(const struct agent *a, const char *provider, const char *login,
+                                     const char *worktree)
 {
     struct json_object *env = json_object_new_object();
     json_add_str(env, "REPO_ROOT", a->layout.root);
@@ -90,16 +100,37 @@ static struct json_object *session_env(const struct agent *a, const char *provid
     return env;
 }
 
+/* In mode pair commands and files are the shared terminal's account's, for those who may type. */
+static int find_seat(const struct peer *peer, const char *provider, const char *login,
+                     const struct account **account, struct err *err)
+{
+    struct agent *a = peer->sock->agent;
+    int rc = find_allowed(a, provider, login, account, err);
+    if (rc < 0 || !terminal_is_pair_mode(a) || !peer->commands)
+        return rc < 0 ? rc : people_make_home(a, *account, err);
+    rc = terminal_may_type(a->terminal, provider, login, err);
+    return rc < 0 ? rc : terminal_account(a->terminal, account, err);
+}
+
+static void add_git_person(const struct agent *a, struct json_object *env, const char *name,
+                           const char *email)
+{
+    terminal_git_env(a->terminal, env);
+    json_add_str(env, "GIT_AUTHOR_NAME", name);
+    json_add_str(env, "GIT_AUTHOR_EMAIL", email);
+    json_add_str(env, "GIT_COMMITTER_NAME", name);
+    json_add_str(env, "GIT_COMMITTER_EMAIL", email);
+}
+
 static int answer_login(struct peer *peer, uint32_t id, const char *provider, const char *login,
                         struct err *err)
 {
     struct agent *a = peer->sock->agent;
     const struct account *account;
-    int rc = find_allowed(a, provider, login, &account, err);
-    if (rc == 0)
-        rc = people_make_home(a, account, err);
+    int rc = find_seat(peer, provider, login, &account, err);
     if (rc < 0)
         return rc;
+    bool shared = terminal_is_account(account);
     cleanup_free char *home = path_join(a->layout.home, account->name);
     cleanup_free char *worktree = xasprintf("%s/.worktree/%s", home, a->spec.repo_name);
     cleanup_free char *name = NULL;
@@ -117,9 +148,28 @@ static int answer_login(struct peer *peer, uint32_t id, const char *provider, co
     json_add_str(reply, "session_branch", a->spec.session_branch);
     json_add_str(reply, "author_name", name);
     json_add_str(reply, "author_email", email);
-    json_add(reply, "env", session_env(a, provider, login, worktree));
+    struct json_object *env = sock_session_env(a, provider, login, worktree);
+    if (shared)
+        add_git_person(a, env, name, email);
+    json_add(reply, "env", env);
+    json_add_bool(reply, "terminal", terminal_is_pair_mode(a) && !shared);
     conn_reply(peer->conn, id, reply);
     return 0;
+}
+
+/* Says once to both sides that the creator is asked. */
+static void ask_in(struct peer *peer)
+{
+    const struct agent *a = peer->sock->agent;
+    if (peer->asked_in)
+        return;
+    peer->asked_in = true;
+    cleanup_json struct json_object *event = json_object_new_object();
+    cleanup_free char *text = xasprintf("Waiting for %s to let you in ...", a->spec.creator_login);
+    json_add_str(event, "event", "waiting");
+    json_add_str(event, "message", text);
+    conn_send_json(peer->conn, 0, event);
+    terminal_waits(a->terminal, peer->provider, peer->login);
 }
 
 static int verb_login(struct peer *peer, uint32_t id, struct json_object *obj,
@@ -128,15 +178,23 @@ static int verb_login(struct peer *peer, uint32_t id, struct json_object *obj,
     const char *provider, *login;
     const struct agent *a = peer->sock->agent;
     const struct account *account;
+    const char *kind = "shell";
+    bool pair = false;
     (void)person;
     int rc = request_person(obj, &provider, &login, err);
+    if (rc == 0)
+        rc = json_opt_str(obj, "kind", REQUEST_VERB_MAX, &kind, err);
+    if (rc == 0)
+        rc = json_opt_bool(obj, "pair", &pair, err);
     if (rc == 0)
         rc = find_allowed(a, provider, login, &account, err);
     if (rc < 0)
         return rc;
     if (a->state == AGENT_FAILED)
         return err_set(err, ERR_UNAVAILABLE, "the session could not be started: %s", a->message);
-    if (a->state == AGENT_READY)
+    peer->commands = strcmp(kind, "shell") != 0 && strcmp(kind, "watch") != 0 && !pair;
+    bool ready = a->state == AGENT_READY;
+    if (ready && !terminal_must_wait(a->terminal, provider, login))
         return answer_login(peer, id, provider, login, err);
     /* Whoever is early waits until the repository is there. */
     free(peer->provider);
@@ -145,6 +203,8 @@ static int verb_login(struct peer *peer, uint32_t id, struct json_object *obj,
     peer->login = xstrdup(login);
     peer->waiting_id = id;
     peer->waiting = true;
+    if (ready)
+        ask_in(peer);
     return 0;
 }
 
@@ -193,6 +253,9 @@ static int verb_whoami(struct peer *peer, uint32_t id, struct json_object *obj,
     json_add_str(reply, "account", person->account->name);
     json_add_str(reply, "author_name", name);
     json_add_str(reply, "author_email", email);
+    if (person->shared || terminal_is_pair_mode(peer->sock->agent))
+        json_add(reply, "coauthors",
+                 terminal_coauthors(peer->sock->agent->terminal, email, &peer->typed));
     conn_reply(peer->conn, id, reply);
     return 0;
 }
@@ -277,27 +340,143 @@ static int verb_watch(struct peer *peer, uint32_t id, struct json_object *obj,
     return rc;
 }
 
+/* --- the shared terminal -----------------------------------------------------------------------
+ */
+
+static int verb_pair(struct peer *peer, uint32_t id, struct json_object *obj,
+                     const struct person *person, struct err *err)
+{
+    struct agent *a = peer->sock->agent;
+    struct terminal_request request = {
+        .provider = person->provider, .login = person->login, .pid = peer->pid};
+    if (person->shared)
+        return err_set(err, ERR_INVALID, "this is the shared terminal");
+    if (terminal_must_wait(a->terminal, person->provider, person->login))
+        return err_set(err, ERR_DENIED, "the creator has not let you in yet");
+    int rc = terminal_request_parse(obj, &request, err);
+    return rc < 0 ? rc
+                  : terminal_attach(a->terminal, peer->conn, id, &request, &peer->terminal, err);
+}
+
+static int verb_resize(struct peer *peer, uint32_t id, struct json_object *obj,
+                       const struct person *person, struct err *err)
+{
+    (void)person;
+    if (!peer->terminal)
+        return err_set(err, ERR_INVALID, "no terminal is open");
+    int rc = terminal_resize(peer->terminal, obj, err);
+    if (rc == 0)
+        conn_reply(peer->conn, id, NULL);
+    return rc;
+}
+
+static int verb_role(struct peer *peer, uint32_t id, struct json_object *obj,
+                     const struct person *person, struct err *err)
+{
+    const char *login = NULL, *role = NULL;
+    const struct terminal_asker asker = {
+        .provider = person->provider, .login = person->login, .from_terminal = person->shared};
+    int rc = json_get_str(obj, "who", SPEC_LOGIN_MAX, &login, err);
+    if (rc == 0)
+        rc = json_get_str(obj, "role", REQUEST_VERB_MAX, &role, err);
+    if (rc == 0)
+        rc = terminal_role(peer->sock->agent->terminal, &asker, NULL, login, role, err);
+    if (rc == 0)
+        conn_reply(peer->conn, id, NULL);
+    return rc;
+}
+
+static int verb_coauthors(struct peer *peer, uint32_t id, struct json_object *obj,
+                          const struct person *person, struct err *err)
+{
+    const char *except = NULL;
+    int rc = json_opt_str(obj, "except", 256, &except, err);
+    if (rc < 0)
+        return rc;
+    struct json_object *reply = json_object_new_object();
+    (void)person;
+    json_add(reply, "coauthors",
+             terminal_coauthors(peer->sock->agent->terminal, except, &peer->typed));
+    conn_reply(peer->conn, id, reply);
+    return 0;
+}
+
+static int verb_committed(struct peer *peer, uint32_t id, struct json_object *obj,
+                          const struct person *person, struct err *err)
+{
+    struct agent *a = peer->sock->agent;
+    (void)obj;
+    if (!person->shared && !terminal_is_pair_mode(a))
+        return err_set(err, ERR_DENIED, "not in the shared terminal");
+    terminal_settle(a->terminal, 0);
+    conn_reply(peer->conn, id, NULL);
+    return 0;
+}
+
 static const struct verb verbs[] = {
-    {"login", true, false, false, verb_login},      {"attach", true, true, false, verb_attach},
-    {"whoami", false, false, false, verb_whoami},   {"head", false, true, false, verb_head},
-    {"push", false, true, true, verb_push},         {"publish", false, true, true, verb_publish},
-    {"members", false, false, false, verb_members}, {"info", false, false, false, verb_info},
+    {"login", true, false, false, verb_login},
+    {"attach", true, true, false, verb_attach},
+    {"whoami", false, false, false, verb_whoami},
+    {"head", false, true, false, verb_head},
+    {"push", false, true, true, verb_push},
+    {"publish", false, true, true, verb_publish},
+    {"members", false, false, false, verb_members},
+    {"info", false, false, false, verb_info},
+    {"pair", false, true, true, verb_pair},
+    {"resize", false, true, false, verb_resize},
+    {"role", false, true, true, verb_role},
+    {"coauthors", false, true, false, verb_coauthors},
+    {"committed", false, true, true, verb_committed},
     {"watch", false, true, false, verb_watch},
 };
 
 /* --- one request -------------------------------------------------------------------------------
  */
 
+/* What the shared terminal's account does is somebody's: whose command it is that asks, else who
+ * pressed return last. It stays theirs for the whole connection. */
+static void speak_for(struct peer *peer, struct person *person)
+{
+    const struct agent *a = peer->sock->agent;
+    if (!peer->speaker_login) {
+        const char *provider, *login;
+        pid_t pid = peer->pid;
+        struct proc_stat st;
+        int depth = ANCESTORS_MAX;
+        while (depth > 0 && !presence_person_of(a->presence, pid, &provider, &login)) {
+            depth = proc_stat_read(pid, &st, NULL) == 0 && st.ppid > 1 ? depth - 1 : 0;
+            pid = st.ppid;
+        }
+        if (depth == 0)
+            terminal_speaker(a->terminal, &provider, &login);
+        peer->speaker_provider = xstrdup(provider);
+        peer->speaker_login = xstrdup(login);
+    }
+    person->provider = peer->speaker_provider;
+    person->login = peer->speaker_login;
+    person->shared = true;
+}
+
 /* Who the peer is: in a container by its uid, locally as it says. */
-static int identify(const struct peer *peer, struct json_object *obj, struct person *out,
-                    struct err *err)
+static int identify(struct peer *peer, struct json_object *obj, struct person *out, struct err *err)
 {
     const struct agent *a = peer->sock->agent;
     if (a->local) {
         int rc = request_person(obj, &out->provider, &out->login, err);
-        return rc < 0 ? rc : find_allowed(a, out->provider, out->login, &out->account, err);
+        if (rc < 0)
+            return rc;
+        out->account = accounts_find(&a->accounts, out->provider, out->login);
+        if (terminal_is_account(out->account)) {
+            speak_for(peer, out);
+            return 0;
+        }
+        return find_allowed(a, out->provider, out->login, &out->account, err);
     }
     out->account = accounts_find_uid(&a->accounts, (uint32_t)peer->uid);
+    if (terminal_is_account(out->account)) {
+        speak_for(peer, out);
+        return 0;
+    }
     if (!out->account || !people_find(a, out->account->provider, out->account->login))
         return err_set(err, ERR_DENIED, "this account is nobody's in this session");
     out->provider = out->account->provider;
@@ -358,12 +537,19 @@ static int on_frame(struct conn *conn, const struct frame *frame, void *payload)
     cleanup_json struct json_object *obj = NULL;
     const char *name = NULL;
     struct err err = ERR_INIT;
+    if (frame->kind == 'D' && peer->terminal &&
+        frame->id == terminal_client_frame(peer->terminal)) {
+        terminal_input(peer->terminal, frame->payload, frame->len);
+        return 0;
+    }
     if (frame->kind != 'J')
         return take_data(peer, frame);
     int rc = request_parse(frame, &obj, &name, &err);
     if (rc < 0)
         return rc;
-    if (peer->busy || peer->push || peer->waiting)
+    if (peer->terminal && strcmp(name, "resize") != 0)
+        rc = err_set(&err, ERR_INVALID, "this connection is a terminal");
+    else if (peer->busy || peer->push || peer->waiting)
         rc = err_set(&err, ERR_INVALID, "one request after another");
     else
         rc = dispatch(peer, frame->id, obj, name, &err);
@@ -380,9 +566,20 @@ static int on_frame(struct conn *conn, const struct frame *frame, void *payload)
 static void peer_free(struct peer *peer)
 {
     push_free(peer->push);
+    terminal_client_free(peer->terminal);
     free(peer->provider);
     free(peer->login);
+    free(peer->speaker_provider);
+    free(peer->speaker_login);
     free(peer);
+}
+
+static bool is_waiting(const struct sock *s, const char *provider, const char *login)
+{
+    for (const struct peer *p = s->first; p; p = p->next)
+        if (p->waiting && strcmp(p->login, login) == 0 && strcmp(p->provider, provider) == 0)
+            return true;
+    return false;
 }
 
 static void on_closed(struct conn *conn, void *payload)
@@ -395,10 +592,21 @@ static void on_closed(struct conn *conn, void *payload)
             break;
         }
     }
+    if (peer->asked_in && !is_waiting(peer->sock, peer->provider, peer->login))
+        terminal_waits_no_more(peer->sock->agent->terminal, peer->provider, peer->login);
     peer_free(peer);
 }
 
-static const struct conn_ops conn_ops = {.on_frame = on_frame, .on_closed = on_closed};
+static void on_drained(struct conn *conn, void *payload)
+{
+    struct peer *peer = payload;
+    (void)conn;
+    if (peer->terminal)
+        terminal_drained(peer->terminal);
+}
+
+static const struct conn_ops conn_ops = {
+    .on_frame = on_frame, .on_closed = on_closed, .on_drained = on_drained};
 
 static int count_uid(const struct sock *s, uid_t uid)
 {
@@ -461,6 +669,10 @@ void sock_answer_waiting(struct sock *s)
             continue;
         struct err err = ERR_INIT;
         int rc;
+        if (a->state == AGENT_READY && terminal_must_wait(a->terminal, p->provider, p->login)) {
+            ask_in(p);
+            continue;
+        }
         if (a->state == AGENT_READY)
             rc = answer_login(p, p->waiting_id, p->provider, p->login, &err);
         else
@@ -469,6 +681,25 @@ void sock_answer_waiting(struct sock *s)
         if (rc < 0)
             conn_reply_error(p->conn, p->waiting_id, &err);
     }
+}
+
+void sock_refuse(struct sock *s, const char *provider, const char *login)
+{
+    for (struct peer *p = s ? s->first : NULL; p; p = p->next) {
+        if (!p->waiting || strcmp(p->login, login) != 0 || strcmp(p->provider, provider) != 0)
+            continue;
+        struct err err = ERR_INIT;
+        (void)err_set(&err, ERR_DENIED, "you were not let in");
+        p->waiting = false;
+        conn_reply_error(p->conn, p->waiting_id, &err);
+    }
+}
+
+void sock_pushed(struct sock *s, uint64_t id)
+{
+    const struct peer *peer = s ? find_peer(s, id) : NULL;
+    if (peer && peer->typed)
+        terminal_settle(s->agent->terminal, peer->typed);
 }
 
 int sock_new(struct agent *a, struct sock **out, struct err *err)

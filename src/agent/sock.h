@@ -10,8 +10,15 @@
 int sock_new(struct agent *a, struct sock **out, struct err *err);
 void sock_free(struct sock *s);
 
-/* Answers those who logged in before the session was ready. */
+/* Answers those who logged in before the session was ready, or before they were let in. */
 void sock_answer_waiting(struct sock *s);
+/* Answers this person's waiting logins with a no. */
+void sock_refuse(struct sock *s, const char *provider, const char *login);
+/* The push of that connection is in: what was typed up to its whoami is in a commit. */
+void sock_pushed(struct sock *s, uint64_t conn_id);
+/* What is set for everybody's processes; the caller's to put. */
+struct json_object *sock_session_env(const struct agent *a, const char *provider, const char *login,
+                                     const char *worktree);
 
 /* The connection with that number, NULL when it has gone. */
 struct conn *sock_find(struct sock *s, uint64_t conn_id);

@@ -14,4 +14,9 @@ int start_remove_as(const char *path, bool has_uid, uid_t uid, gid_t gid, struct
 /* `steadystate-agent empty DIR`: removes what is in it. Returns the exit code. */
 int start_empty(const char *path);
 
+/* `steadystate-agent terminal`: a client of the shared terminal (terminal_child.c). Returns on
+ * failure only. args: session branch, author's name and address, tmux, its socket, its
+ * configuration, `type` or `watch`. */
+int start_terminal(char *const *args);
+
 #endif

@@ -30,6 +30,8 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/sessions/{id}/members", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_session_members},
     {HTTP_POST, "/sessions/{id}/refresh", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_session_refresh},
     {HTTP_POST, "/sessions/{id}/kick", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_kick},
+    {HTTP_POST, "/sessions/{id}/role", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_role},
+    {HTTP_POST, "/sessions/{id}/approve", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_approve},
     {HTTP_GET, "/archives", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_archives_list},
     {HTTP_GET, "/archives/{id}", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_archive_get},
 };

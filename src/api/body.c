@@ -80,6 +80,7 @@ int body_read_create(struct json_object *body, struct session_request *out, stru
         (rc = json_opt_str(body, "branch", SPEC_BRANCH_MAX, &out->branch, err)) != 0 ||
         (rc = json_opt_str(body, "environment", WORD_TEXT_MAX, &out->environment, err)) != 0 ||
         (rc = json_opt_bool(body, "public", &out->is_public, err)) != 0 ||
+        (rc = json_opt_bool(body, "approve", &out->approve, err)) != 0 ||
         (rc = json_opt_i64(body, "ttl_secs", 1, TTL_MAX, &out->ttl_secs, err)) != 0)
         return rc;
     rc = read_names(body, names, &out->allowed_given, err);
@@ -99,4 +100,16 @@ int body_read_extend(struct json_object *body, int64_t *ttl_secs, struct err *er
 int body_read_kick(struct json_object *body, const char **login, struct err *err)
 {
     return need_str(body, "login", NAME_TEXT_MAX, login, err);
+}
+
+int body_read_role(struct json_object *body, const char **login, const char **role, struct err *err)
+{
+    int rc = need_str(body, "login", NAME_TEXT_MAX, login, err);
+    if (!rc)
+        rc = need_str(body, "role", WORD_TEXT_MAX, role, err);
+    if (rc)
+        return rc;
+    if (strcmp(*role, "watch") != 0 && strcmp(*role, "type") != 0 && strcmp(*role, "own") != 0)
+        return err_set(err, ERR_INVALID, "'role' must be watch, type or own");
+    return 0;
 }

@@ -27,6 +27,9 @@ int body_read_refresh(struct json_object *body, const char **token, struct err *
 int body_read_create(struct json_object *body, struct session_request *out, struct strv *names,
                      struct err *err);
 int body_read_extend(struct json_object *body, int64_t *ttl_secs, struct err *err);
+/* role: one of watch, type, own. */
+int body_read_role(struct json_object *body, const char **login, const char **role,
+                   struct err *err);
 int body_read_kick(struct json_object *body, const char **login, struct err *err);
 
 #endif

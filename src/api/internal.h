@@ -62,6 +62,8 @@ void api_session_extend(struct http_request *req, void *payload);
 void api_session_members(struct http_request *req, void *payload);
 void api_session_refresh(struct http_request *req, void *payload);
 void api_session_kick(struct http_request *req, void *payload);
+void api_session_role(struct http_request *req, void *payload);
+void api_session_approve(struct http_request *req, void *payload);
 void api_archives_list(struct http_request *req, void *payload);
 void api_archive_get(struct http_request *req, void *payload);
 

@@ -1,4 +1,5 @@
-/* GET /sessions/{id}/members, POST /sessions/{id}/refresh, POST /sessions/{id}/kick. */
+/* GET /sessions/{id}/members, POST /sessions/{id}/refresh, and POST of
+ * /sessions/{id}/kick, /role and /approve. */
 #include "api/body.h"
 #include "api/internal.h"
 
@@ -33,4 +34,33 @@ void api_session_kick(struct http_request *req, void *payload)
     struct session_caller caller = api_caller(req);
     session_kick(api->options.sessions, &caller, http_path_param(req, "id"), login,
                  api_reply_text_later, api_defer(api, req));
+}
+
+static void give_role(struct http_request *req, struct api *api, struct json_object *body,
+                      bool approve)
+{
+    const char *login = NULL;
+    const char *role = "approve";
+    struct err err = ERR_INIT;
+    if (approve ? body_read_kick(body, &login, &err) : body_read_role(body, &login, &role, &err)) {
+        http_reply_err(req, &err);
+        return;
+    }
+    struct session_caller caller = api_caller(req);
+    session_role(api->options.sessions, &caller, http_path_param(req, "id"), login, role,
+                 api_reply_text_later, api_defer(api, req));
+}
+
+void api_session_role(struct http_request *req, void *payload)
+{
+    struct json_object *body = http_body_json(req, false);
+    if (body)
+        give_role(req, payload, body, false);
+}
+
+void api_session_approve(struct http_request *req, void *payload)
+{
+    struct json_object *body = http_body_json(req, false);
+    if (body)
+        give_role(req, payload, body, true);
 }

@@ -14,6 +14,7 @@ void keeper_request_release(struct keeper_request *r)
     spec_users_free(r->users, r->n_users);
     free(r->login);
     free(r->provider);
+    free(r->role);
     *r = (struct keeper_request){0};
 }
 
@@ -121,6 +122,25 @@ static int parse_kick(struct json_object *obj, const char *server_id, struct kee
     return 0;
 }
 
+static int parse_role(struct json_object *obj, const char *server_id, struct keeper_request *out,
+                      struct err *err)
+{
+    static const char *const roles[] = {"watch", "type", "own", "approve"};
+    const char *role = NULL;
+    int rc = parse_kick(obj, server_id, out, err);
+    if (rc == 0)
+        rc = json_get_str(obj, "role", 16, &role, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        if (strcmp(roles[i], role) == 0) {
+            out->role = xstrdup(role);
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INVALID, "not a role");
+}
+
 static int parse_session(struct json_object *obj, const char *server_id, struct keeper_request *out,
                          struct err *err)
 {
@@ -166,6 +186,7 @@ static const struct {
     [KEEPER_STOP] = {"stop", parse_stop},
     [KEEPER_USERS] = {"users", parse_users},
     [KEEPER_KICK] = {"kick", parse_kick},
+    [KEEPER_ROLE] = {"role", parse_role},
     [KEEPER_MEMBERS] = {"members", parse_session},
     [KEEPER_HEALTH] = {"health", parse_session},
     [KEEPER_LIST] = {"list", parse_nothing},

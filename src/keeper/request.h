@@ -22,6 +22,7 @@ enum keeper_verb {
     KEEPER_STOP,
     KEEPER_USERS,
     KEEPER_KICK,
+    KEEPER_ROLE,
     KEEPER_MEMBERS,
     KEEPER_HEALTH,
     KEEPER_LIST,
@@ -41,8 +42,9 @@ struct keeper_request {
     struct json_object *token; /* start: {host, username, secret}, owned; NULL: none */
     struct spec_user *users;   /* users */
     size_t n_users;
-    char *login; /* kick */
+    char *login; /* kick, role */
     char *provider;
+    char *role;     /* role: watch, type, own, approve */
     int64_t before; /* archive_expire */
     int64_t offset; /* archive_get */
     int64_t length;

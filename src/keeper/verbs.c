@@ -169,6 +169,29 @@ static struct channel *channel_of(struct task *t)
     return NULL;
 }
 
+static void add_word(struct json_object *from, const char *key, const char *const *words, size_t n,
+                     struct json_object *to)
+{
+    const char *word = "";
+    json_opt_str(from, key, 16, &word, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            json_add_str(to, key, word);
+}
+
+/* What somebody does and may do at the shared terminal. */
+static void add_terminal(struct json_object *from, struct json_object *to)
+{
+    static const char *const does[] = {"typing", "watching"};
+    static const char *const may[] = {"watch", "type", "own"};
+    bool waiting = false;
+    add_word(from, "role", does, ARRAY_LEN(does), to);
+    add_word(from, "keyboard", may, ARRAY_LEN(may), to);
+    json_opt_bool(from, "waiting", &waiting, NULL);
+    if (waiting)
+        json_add_bool(to, "waiting", true);
+}
+
 /* An agent is as trusted as its session: each member is read and written anew. */
 static struct json_object *members_filter(struct json_object *answer)
 {
@@ -183,6 +206,7 @@ static struct json_object *members_filter(struct json_object *answer)
         int64_t since = 0;
         json_opt_i64(one, "since", 0, INT64_MAX, &since, NULL);
         json_add_i64(person, "since", since);
+        add_terminal(one, person);
         json_object_object_del(person, "event");
         json_object_object_del(person, "session_id");
         json_object_array_add(list, person);
@@ -242,6 +266,7 @@ static void ask(struct task *t)
         json_add(args, "users", spec_users_to_json(t->req.users, t->req.n_users));
     json_add_str(args, "login", t->req.login);
     json_add_str(args, "provider", t->req.provider);
+    json_add_str(args, "role", t->req.role);
     channel_call(channel, keeper_verb_name(t->req.verb), args, KEEPER_ANSWER_MS, NULL, on_answer,
                  t);
 }
@@ -279,7 +304,7 @@ void task_begin(struct task *t)
     case KEEPER_STOP:
         task_begin_stop(t);
         break;
-    default: /* users, kick, members, health */
+    default: /* users, kick, role, members, health */
         ask(t);
     }
 }

@@ -299,6 +299,9 @@ struct json_object *session_spec_to_json(const struct session_spec *spec, bool w
     json_add(obj, "allowed_hosts", strv_to_json(&spec->allowed_hosts));
     json_add_bool(obj, "allow_local_repos", spec->allow_local_repos);
     json_add_i64(obj, "created_at", spec->created_at);
+    /* Absent unless set: the hash of sessions that were made before it stays what it was. */
+    if (spec->approve)
+        json_add_bool(obj, "approve", true);
     return obj;
 }
 
@@ -314,6 +317,7 @@ static int numbers_from_json(struct json_object *obj, struct session_spec *spec,
         (rc = json_opt_i64(obj, "uid_base", 0, UINT32_MAX - SPEC_UID_RANGE, &uid_base, err)) ||
         (rc = json_opt_bool(obj, "require_userns", &spec->require_userns, err)) ||
         (rc = json_opt_bool(obj, "allow_local_repos", &spec->allow_local_repos, err)) ||
+        (rc = json_opt_bool(obj, "approve", &spec->approve, err)) ||
         (rc = json_get_i64(obj, "created_at", 0, INT64_MAX, &spec->created_at, err)))
         return rc;
     spec->ssh_port = (int)port;

@@ -44,7 +44,7 @@ struct session_spec {
     char *repo_url;    /* canonical form of repo_url_parse */
     char *repo_name;
     char *branch;         /* to start from; NULL: the origin's default */
-    char *session_branch; /* "steadystate/collab/<id>" */
+    char *session_branch; /* "steadystate/<mode>/<id>" */
     char *creator_login;
     char *creator_provider;
     struct spec_user *users; /* who may come in, creator included */
@@ -69,6 +69,7 @@ struct session_spec {
 
     struct strv allowed_hosts; /* STEADYSTATE_ALLOWED_HOSTS */
     bool allow_local_repos;
+    bool approve; /* pair mode: the creator lets each person in */
     int64_t created_at;
 };
 

@@ -21,6 +21,8 @@ struct creation {
     struct sessions *s;
     char *provider, *subject, *login;
     char *branch;
+    bool pair;
+    bool approve;
     struct access access;
     struct repo_url repo;
     int64_t ttl;
@@ -52,10 +54,11 @@ static void creation_fail(struct creation *c, const struct err *err)
 
 static int check_modes(const struct session_request *r, struct err *err)
 {
-    if (r->mode && strcmp(r->mode, "pair") == 0)
-        return err_set(err, ERR_UNSUPPORTED, "mode 'pair' is not supported yet");
-    if (r->mode && strcmp(r->mode, "collab") != 0)
+    bool pair = r->mode && strcmp(r->mode, "pair") == 0;
+    if (r->mode && !pair && strcmp(r->mode, "collab") != 0)
         return err_set(err, ERR_INVALID, "'mode' must be collab or pair");
+    if (r->approve && !pair)
+        return err_set(err, ERR_INVALID, "'approve' is for mode pair");
     if (r->environment && strcmp(r->environment, "noenv") != 0)
         return err_set(err, ERR_UNSUPPORTED,
                        "environments other than 'noenv' are not supported "
@@ -126,12 +129,13 @@ static void fill_spec(const struct creation *c, const char *id, struct session_s
     const struct session_config *config = &c->s->config;
     memcpy(spec->id, id, SESSION_ID_LEN + 1);
     spec->server_id = xstrdup(config->server_id);
-    spec->mode = xstrdup("collab");
+    spec->mode = xstrdup(c->pair ? "pair" : "collab");
     spec->environment = xstrdup("noenv");
     spec->repo_url = xstrdup(c->repo.url);
     spec->repo_name = xstrdup(c->repo.name);
     spec->branch = c->branch ? xstrdup(c->branch) : NULL;
-    spec->session_branch = xasprintf("steadystate/collab/%s", id);
+    spec->session_branch = xasprintf("steadystate/%s/%s", spec->mode, id);
+    spec->approve = c->approve;
     spec->creator_login = xstrdup(c->login);
     spec->creator_provider = xstrdup(c->provider);
     spec->ssh_user = xstrdup(config->ssh_user);
@@ -348,6 +352,8 @@ void session_create(struct sessions *s, const struct session_caller *caller,
     c->subject = xstrdup(caller->subject);
     c->login = xstrdup(caller->login);
     c->branch = request->branch ? xstrdup(request->branch) : NULL;
+    c->pair = request->mode && strcmp(request->mode, "pair") == 0;
+    c->approve = request->approve;
     c->access.is_public = request->is_public;
     c->access.allowed_given = request->allowed_given;
     if (c->repo.host)

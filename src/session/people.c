@@ -122,6 +122,12 @@ static struct json_object *member_to_json(const struct session *one, const struc
     json_add_bool(obj, "connected", connected);
     if (connected)
         json_add_i64(obj, "since", since);
+    static const char *const terminal[] = {"role", "keyboard", "waiting"};
+    for (size_t i = 0; live && i < ARRAY_LEN(terminal); i++) {
+        struct json_object *value = NULL;
+        if (json_object_object_get_ex(live, terminal[i], &value))
+            json_add(obj, terminal[i], json_object_get(value));
+    }
     json_add_bool(obj, "kicked", access_is_kicked(&one->access, p->provider, p->login));
     return obj;
 }
@@ -260,4 +266,42 @@ void session_kick(struct sessions *s, const struct session_caller *caller, const
     json_add_str(args, "provider", name.p);
     json_add_str(args, "login", colon + 1);
     pending_call(s, one->row.id, "kick", args, NULL, kicked, a);
+}
+
+/* ---- roles at the shared terminal
+ * --------------------------------------------------------------------------- */
+
+static void role_given(struct sessions *s, struct session *one, int code, struct json_object *reply,
+                       const struct err *err, void *payload)
+{
+    (void)s;
+    (void)reply;
+    if (code || !one)
+        asker_fail(payload, code ? code : ERR_NOT_FOUND, code ? err->msg : "no such session");
+    else
+        show_members(one, payload);
+}
+
+void session_role(struct sessions *s, const struct session_caller *caller, const char *id,
+                  const char *login, const char *role, session_reply_fn done, void *payload)
+{
+    struct session *one = NULL;
+    struct err err = ERR_INIT;
+    cleanup_str struct str name = STR_INIT;
+    int rc = registry_lookup(s, caller, id, true, &one, &err);
+    if (rc == 0 && one->state != SESSION_RUNNING)
+        rc = err_set(&err, ERR_CONFLICT, "the session does not run");
+    if (rc == 0)
+        rc = access_name(login, one->row.creator_provider, &name, &err);
+    if (rc) {
+        done(rc, NULL, 0, &err, payload);
+        return;
+    }
+    char *colon = strchr(name.p, ':');
+    *colon = '\0';
+    struct json_object *args = session_args(one);
+    json_add_str(args, "provider", name.p);
+    json_add_str(args, "login", colon + 1);
+    json_add_str(args, "role", role);
+    pending_call(s, one->row.id, "role", args, NULL, role_given, asker_new(done, payload));
 }

@@ -164,6 +164,7 @@ struct session_request {
     size_t n_allowed_users;
     bool allowed_given; /* the member was there, even if empty */
     bool is_public;
+    bool approve; /* mode pair only */
     int64_t ttl_secs;
 };
 
@@ -195,7 +196,8 @@ int session_delete(struct sessions *s, const struct session_caller *caller, cons
 int session_extend(struct sessions *s, const struct session_caller *caller, const char *id,
                    int64_t ttl_secs, struct str *json, struct err *err);
 
-/* Owner only: {"members":[{login, provider, rule, connected, since, kicked}]}. */
+/* Owner only: {"members":[{login, provider, rule, connected, since, kicked}]}, for
+ * those at the shared terminal role and keyboard, waiting (docs/protocols.md, 4). */
 void session_members(struct sessions *s, const struct session_caller *caller, const char *id,
                      session_reply_fn done, void *payload);
 /* Owner only: people and keys are fetched anew; answers as session_members does. */
@@ -205,6 +207,11 @@ void session_refresh(struct sessions *s, const struct session_caller *caller, co
  * (default: the creator's provider). The owner cannot be kicked (ERR_INVALID). */
 void session_kick(struct sessions *s, const struct session_caller *caller, const char *id,
                   const char *login, session_reply_fn done, void *payload);
+
+/* Owner only: who types at the shared terminal (role: watch, type, own), or lets in somebody who
+ * waits (approve). Answers as session_members does. */
+void session_role(struct sessions *s, const struct session_caller *caller, const char *id,
+                  const char *login, const char *role, session_reply_fn done, void *payload);
 
 /* ---- archives: owner only
  * ------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define TEXT_MAX 4096
+#define COAUTHORS_MAX 4096
 
 struct agent_client {
     int fd;
@@ -83,9 +84,10 @@ static int read_answer(struct agent_client *c, uint32_t id, struct json_object *
     }
 }
 
-static int ask(struct agent_client *c, const char *verb, struct json_object **out, struct err *err)
+int agent_ask(struct agent_client *c, const char *verb, struct json_object *members,
+              struct json_object **out, struct err *err)
 {
-    cleanup_json struct json_object *request = json_object_new_object();
+    cleanup_json struct json_object *request = members ? members : json_object_new_object();
     cleanup_json struct json_object *answer = NULL;
     uint32_t id;
     int rc = send_request(c, request, verb, &id, err);
@@ -96,6 +98,11 @@ static int ask(struct agent_client *c, const char *verb, struct json_object **ou
     if (rc == 0)
         *out = steal(&answer);
     return rc;
+}
+
+static int ask(struct agent_client *c, const char *verb, struct json_object **out, struct err *err)
+{
+    return agent_ask(c, verb, NULL, out, err);
 }
 
 static int get_oid(struct json_object *obj, const char *key, struct oid *out, struct err *err)
@@ -121,6 +128,7 @@ void agent_identity_release(struct agent_identity *id)
     free(id->account);
     free(id->author_name);
     free(id->author_email);
+    strv_release(&id->coauthors);
     memset(id, 0, sizeof *id);
 }
 
@@ -130,6 +138,21 @@ static int copy_str(struct json_object *obj, const char *key, char **out, struct
     int rc = json_get_str(obj, key, TEXT_MAX, &text, err);
     if (rc == 0)
         *out = xstrdup(text);
+    return rc;
+}
+
+static int copy_coauthors(struct json_object *answer, struct strv *out, struct err *err)
+{
+    struct json_object *list = NULL;
+    int rc = json_opt_array(answer, "coauthors", COAUTHORS_MAX, &list, err);
+    for (size_t i = 0; rc == 0 && list && i < json_object_array_length(list); i++) {
+        struct json_object *one = json_object_array_get_idx(list, i);
+        const char *text =
+            json_object_is_type(one, json_type_string) ? json_object_get_string(one) : "";
+        if (!*text || strpbrk(text, "\r\n"))
+            return err_set(err, ERR_INVALID, "agent: a co-author's name is malformed");
+        strv_push(out, text);
+    }
     return rc;
 }
 
@@ -147,6 +170,8 @@ int agent_whoami(struct agent_client *client, struct agent_identity *out, struct
         rc = copy_str(answer, "author_name", &out->author_name, err);
     if (rc == 0)
         rc = copy_str(answer, "author_email", &out->author_email, err);
+    if (rc == 0)
+        rc = copy_coauthors(answer, &out->coauthors, err);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "git/oid.h"
 
 #define AGENT_ANSWER_SECONDS 600
@@ -30,12 +31,16 @@ struct agent_identity {
     char *account;
     char *author_name;
     char *author_email;
+    struct strv coauthors; /* "Name <address>": who else typed in the shared terminal */
 };
 void agent_identity_release(struct agent_identity *id);
 #define cleanup_agent_identity cleanup(agent_identity_release)
 
 int agent_whoami(struct agent_client *client, struct agent_identity *out, struct err *err);
 int agent_head(struct agent_client *client, struct oid *head, struct err *err);
+/* Any verb with one answer. members is taken, NULL: none; *out: the answer, the caller's. */
+int agent_ask(struct agent_client *client, const char *verb, struct json_object *members,
+              struct json_object **out, struct err *err);
 /* *out: the whole answer; owned by the caller. */
 int agent_members(struct agent_client *client, struct json_object **out, struct err *err);
 int agent_info(struct agent_client *client, struct json_object **out, struct err *err);

@@ -12,6 +12,8 @@
 static void add_trailers(const struct work *w, const struct commit_plan *plan, struct str *out)
 {
     str_addf(out, "\nSteadystate-Session: %s\n", w->meta.session_id);
+    for (size_t i = 0; i < plan->who->coauthors.len; i++)
+        str_addf(out, "Co-authored-by: %s\n", plan->who->coauthors.v[i]);
     const struct merge_report *r = plan->overlaps;
     for (size_t i = 0; r && i < r->len && i < TRAILERS_MAX; i++) {
         cleanup_str struct str lines = STR_INIT;

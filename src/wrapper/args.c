@@ -56,12 +56,19 @@ enum wrapper_kind wrapper_kind_of(const char *command)
         return WRAPPER_SFTP;
     if (strcmp(command, WRAPPER_WATCH_COMMAND) == 0)
         return WRAPPER_WATCH;
+    if (strcmp(command, "steadystate pair") == 0 || wrapper_is_read_only(command))
+        return WRAPPER_PAIR;
     return WRAPPER_COMMAND;
+}
+
+bool wrapper_is_read_only(const char *command)
+{
+    return command && strcmp(command, "steadystate pair --read-only") == 0;
 }
 
 const char *wrapper_kind_word(enum wrapper_kind kind)
 {
-    static const char *const words[] = {"shell", "command", "sftp", "watch"};
+    static const char *const words[] = {"shell", "command", "sftp", "watch", "pair"};
     return words[kind];
 }
 

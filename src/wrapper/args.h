@@ -27,12 +27,14 @@ void wrapper_args_release(struct wrapper_args *args);
  */
 int wrapper_args_parse(int argc, char *const *argv, struct wrapper_args *out, struct err *err);
 
-enum wrapper_kind { WRAPPER_SHELL, WRAPPER_COMMAND, WRAPPER_SFTP, WRAPPER_WATCH };
+enum wrapper_kind { WRAPPER_SHELL, WRAPPER_COMMAND, WRAPPER_SFTP, WRAPPER_WATCH, WRAPPER_PAIR };
 /* A dashboard outside runs exactly this; it keeps no session alive. */
 #define WRAPPER_WATCH_COMMAND "steadystate watch --events"
 /* From SSH_ORIGINAL_COMMAND: NULL or empty is a shell; a path that ends in /sftp-server, without
- * arguments, is what the subsystem line of sshd_config asks for. */
+ * arguments, is what the subsystem line of sshd_config asks for; "steadystate pair", with or
+ * without --read-only, is what `join` asks for where a session is one shared terminal. */
 enum wrapper_kind wrapper_kind_of(const char *original_command);
+bool wrapper_is_read_only(const char *original_command);
 const char *wrapper_kind_word(enum wrapper_kind kind);
 
 /* A variable of the connection that is passed on ("LANG=..."): the terminal's, the locale's and

@@ -158,6 +158,17 @@ static int run(enum wrapper_kind kind, const char *command, char *const *envp)
     return EXIT_NO_PROGRAM;
 }
 
+/* A session that is one shared terminal: nothing else runs as the person. */
+static int run_terminal(const struct wrapper_args *args, bool read_only, char *const *envp)
+{
+    cleanup_free char *program = path_join(args->root, "bin/steadystate");
+    char name[] = "steadystate", verb[] = "pair", option[] = "--read-only";
+    char *argv[] = {name, verb, read_only ? option : NULL, NULL};
+    (void)execve(program, argv, envp);
+    (void)fprintf(stderr, "steadystate: %s: %s\n", program, strerror(errno));
+    return EXIT_NO_PROGRAM;
+}
+
 static int enter_home(const struct seat *seat, struct err *err)
 {
     cleanup_close int home = open(seat->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -191,6 +202,10 @@ int main(int argc, char **argv)
     make_environment(&args, &seat, &envp);
     if (enter_home(&seat, &err) < 0)
         return fail("home", &err);
+    if (seat.terminal && kind == WRAPPER_WATCH)
+        return run(kind, command, envp.v);
+    if (seat.terminal)
+        return run_terminal(&args, wrapper_is_read_only(command), envp.v);
     enum remote_kind remote = remote_parse(command, seat.repo_name, seat.canonical);
     if (remote != REMOTE_NONE)
         return remote_serve(remote, &seat, envp.v);

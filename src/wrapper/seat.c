@@ -1,5 +1,6 @@
 #include "wrapper/seat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,8 @@ int seat_parse(struct json_object *reply, struct seat *out, struct err *err)
         rc = take_texts(reply, out, err);
     if (rc == 0)
         rc = take_env(reply, &out->env, err);
+    if (rc == 0)
+        rc = json_opt_bool(reply, "terminal", &out->terminal, err);
     if (rc == 0 && (out->home[0] != '/' || out->worktree[0] != '/'))
         rc = err_set(err, ERR_INVALID, "the home is no absolute path");
     if (rc < 0) {
@@ -96,6 +99,13 @@ static int ask(int fd, uint32_t id, struct json_object *request, struct json_obj
     int rc = frame_write_json(fd, id, request, err);
     if (rc == 0)
         rc = frame_read_json(fd, &got, reply, err);
+    while (rc == 0 && got == 0) { /* what is going on, for the person */
+        const char *message = NULL;
+        if (json_get_str(*reply, "message", TEXT_MAX, &message, NULL) == 0)
+            (void)fprintf(stderr, "%s\r\n", message);
+        json_object_put(steal(reply));
+        rc = frame_read_json(fd, &got, reply, err);
+    }
     if (rc == 0 && got != id)
         rc = err_set(err, ERR_FAILED, "an answer to another question");
     return rc == 0 ? frame_reply_check(*reply, err) : rc;
@@ -121,7 +131,10 @@ int seat_take(const struct wrapper_args *args, enum wrapper_kind kind, struct se
     cleanup_close int fd = fd_unix_connect(path, err);
     if (fd < 0)
         return fd;
-    json_add_str(attach, "kind", wrapper_kind_word(kind));
+    /* In a session that is one terminal, to ask for it is what a shell is elsewhere. */
+    json_add_str(login, "kind", wrapper_kind_word(kind == WRAPPER_PAIR ? WRAPPER_COMMAND : kind));
+    json_add_bool(login, "pair", kind == WRAPPER_PAIR);
+    json_add_str(attach, "kind", wrapper_kind_word(kind == WRAPPER_PAIR ? WRAPPER_COMMAND : kind));
     int rc = ask(fd, 1, login, &place, err);
     if (rc == 0)
         rc = ask(fd, 2, attach, &done, err);

@@ -21,6 +21,7 @@ struct seat {
     char *author_name;
     char *author_email;
     struct strv env; /* NAME=value */
+    bool terminal;   /* the session is one shared terminal, which is all there is here */
 };
 void seat_release(struct seat *seat);
 #define cleanup_seat cleanup(seat_release)

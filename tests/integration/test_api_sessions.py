@@ -95,7 +95,9 @@ def test_fields_of_create(server, forge):
     ]
     for body, names in bad:
         problem(server.request("POST", "/sessions", body, token=token), 400, "invalid_request", names)
-    for body in ({"mode": "pair"}, {"environment": "nix"}, {"environment": "docker"}):
+    problem(server.request("POST", "/sessions", {"repo_url": repository, "approve": True}, token=token), 400,
+            "invalid_request", "approve")
+    for body in ({"environment": "nix"}, {"environment": "docker"}):
         answer = server.request("POST", "/sessions", {"repo_url": repository, **body}, token=token)
         problem(answer, 400, "not_supported")
     assert server.request("GET", "/sessions", token=token)[1] == {"sessions": [], "next": None}

@@ -507,7 +507,6 @@ static void test_create_fields(void **state)
         {"{\"repo_url\":\"https://169.254.169.254/x\"}", "repo_url"},
         {"{\"repo_url\":\"https://[::1]/x\"}", "repo_url"},
         {"{\"repo_url\":\"https://u:p@192.0.2.1/x\"}", "repo_url"},
-        {"{\"repo_url\":\"" REPO "\",\"mode\":\"pair\"}", "not_supported"},
         {"{\"repo_url\":\"" REPO "\",\"mode\":\"solo\"}", "mode"},
         {"{\"repo_url\":\"" REPO "\",\"mode\":[]}", "mode"},
         {"{\"repo_url\":\"" REPO "\",\"branch\":\"-x\"}", "branch"},

@@ -72,7 +72,7 @@ static void test_bad_requests(void **state)
         {{.repo_url = "https://10.1.2.3/a.git"}, ERR_INVALID, "repo_url"},
         {{.repo_url = "https://[::1]/a.git"}, ERR_INVALID, "repo_url"},
         {{.repo_url = "https://169.254.169.254/a.git"}, ERR_INVALID, "repo_url"},
-        {{.repo_url = REPO, .mode = "pair"}, ERR_UNSUPPORTED, "pair"},
+        {{.repo_url = REPO, .approve = true}, ERR_INVALID, "approve"},
         {{.repo_url = REPO, .mode = "x"}, ERR_INVALID, "mode"},
         {{.repo_url = REPO, .environment = "nix"}, ERR_UNSUPPORTED, "noenv"},
         {{.repo_url = REPO, .branch = "-x"}, ERR_INVALID, "branch"},
