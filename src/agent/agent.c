@@ -19,6 +19,7 @@
 #include "agent/sock.h"
 #include "agent/sshd_text.h"
 #include "agent/terminal.h"
+#include "agent/warm.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -123,6 +124,7 @@ void agent_maybe_ready(struct agent *a)
     ctl_event(a->ctl, "ready", NULL);
     sock_answer_waiting(a->sock);
     jobs_rest_soon(a->jobs);
+    warm_start(a);
 }
 
 void agent_begin(struct agent *a)

@@ -4,7 +4,7 @@
  *     run [--session-root DIR] [--stdio] [--local]   serve the session
  *     ctl [--session-root DIR] [--local]             bridge to its control socket
  *     policy NAME                                    print a seccomp policy as the engines' JSON
- *     snapshot, scan, empty, terminal, hook          its own helpers
+ *     snapshot, scan, empty, terminal, hook, warm    its own helpers
  */
 #include <getopt.h>
 #include <signal.h>
@@ -19,6 +19,7 @@
 #include "agent/radar.h"
 #include "agent/start.h"
 #include "agent/terminal_hook.h"
+#include "agent/warm.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -121,6 +122,8 @@ int main(int argc, char **argv)
         return terminal_hook(argv[2], argc - 3, argv + 3);
     if (strcmp(verb, "terminal") == 0 && argc == 9)
         return start_terminal(argv + 2);
+    if (strcmp(verb, "warm") == 0 && argc == 4)
+        return warm_main(argv[2], argv[3]);
     if (strcmp(verb, "version") == 0 && argc == 2)
         return printf("steadystate-agent %s\n", STEADYSTATE_VERSION) < 0;
     if (read_options(argc - 1, argv + 1, &options) != 0)

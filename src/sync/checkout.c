@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "git/run.h"
 #include "git/safe_path.h"
+#include "sync/flat.h"
 
 #define MODE_TREE 040000u
 #define MODE_EXEC 0100755u
@@ -91,6 +92,7 @@ int checkout_blob_to_fd(struct repo *repo, const char *git_dir, const struct oid
 
 struct writer {
     const struct checkout *c;
+    struct str content; /* of the last file that came from c->flat */
     struct repo *repo;
     int dir; /* of the last file, or -1 */
     struct str dirname;
@@ -140,6 +142,14 @@ static int write_link(struct writer *w, const char *name, struct index_entry *e)
     return 0;
 }
 
+static int write_content(struct writer *w, const struct oid *oid, int fd)
+{
+    str_clear(&w->content);
+    if (w->c->flat && flat_read(w->c->flat, oid, &w->content, NULL) == 0)
+        return fd_write_full(fd, w->content.p, w->content.len, w->err);
+    return checkout_blob_to_fd(w->repo, w->c->git_dir, oid, fd, w->err);
+}
+
 static int write_regular(struct writer *w, const char *name, struct index_entry *e)
 {
     const struct timespec times[2] = {{.tv_sec = w->c->stamp}, {.tv_sec = w->c->stamp}};
@@ -148,7 +158,7 @@ static int write_regular(struct writer *w, const char *name, struct index_entry 
                                   e->mode == MODE_EXEC ? 0777 : 0666);
     if (fd < 0)
         return err_errno(w->err, "create %.300s", e->path);
-    int rc = checkout_blob_to_fd(w->repo, w->c->git_dir, &e->oid, fd, w->err);
+    int rc = write_content(w, &e->oid, fd);
     if (rc < 0)
         return err_wrap(w->err, "%.300s", e->path);
     if (futimens(fd, times) < 0 || fstat(fd, &st) < 0)
@@ -221,7 +231,8 @@ static int work(struct crew *crew, struct writer *w, bool first)
 static void run_worker(struct crew *crew, bool first)
 {
     struct err err = ERR_INIT;
-    struct writer w = {.c = crew->c, .dir = -1, .dirname = STR_INIT, .err = &err};
+    struct writer w = {
+        .c = crew->c, .dir = -1, .content = STR_INIT, .dirname = STR_INIT, .err = &err};
     int rc = repo_open(crew->c->git_dir, &w.repo, &err);
     if (rc == 0)
         rc = work(crew, &w, first);
@@ -229,6 +240,7 @@ static void run_worker(struct crew *crew, bool first)
         crew_fail(crew, &err);
     if (w.dir >= 0)
         close(w.dir);
+    str_release(&w.content);
     str_release(&w.dirname);
     repo_free(w.repo);
 }

@@ -15,6 +15,8 @@
 #define CHECKOUT_IN_MEMORY ((size_t)64 << 20) /* longer blobs go through git cat-file */
 #define CHECKOUT_THREADS_MAX 16
 
+struct flat;
+
 struct checkout {
     const char *git_dir;
     int root; /* of the worktree */
@@ -23,6 +25,7 @@ struct checkout {
      * is as new as the index. */
     time_t stamp;
     int threads;
+    const struct flat *flat; /* blobs that need not be unpacked; may be NULL */
     void (*progress)(size_t done, size_t total, void *payload);
     void *payload;
 };

@@ -14,6 +14,7 @@
 #include "git/run.h"
 #include "sync/attrs.h"
 #include "sync/checkout.h"
+#include "sync/flat.h"
 #include "sync/meta.h"
 #include "sync/work.h"
 
@@ -200,6 +201,9 @@ static int write_files(struct prepare *p)
         rc = checkout_list(p->repo, &commit.tree, &p->index, p->err);
     if (rc < 0)
         return rc;
+    /* None is no error: it is made when the agent is idle, and not for small trees. */
+    cleanup_flat struct flat *flat = NULL;
+    (void)flat_open(p->opts->canonical, &flat, NULL);
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct checkout c = {.git_dir = p->git_dir,
                          .root = p->tree,
@@ -207,6 +211,7 @@ static int write_files(struct prepare *p)
                          .threads = p->opts->threads ? p->opts->threads
                                     : processors > 4 ? 4
                                                      : (int)processors,
+                         .flat = flat,
                          .progress = p->opts->progress,
                          .payload = p->opts->payload};
     rc = choose_slow(p, &c);
