@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/proc.h"
+#include "base/url.h"
 #include "command.h"
 #include "opt.h"
 #include "session_view.h"
@@ -70,8 +71,26 @@ static bool is_shorthand(const char *repo)
            repo[0] != '.' && repo[0] != '/';
 }
 
+/* owner/name at the forge that the login is from; the server knows which one that is. */
+static char *at_forge(struct backend *b, const char *repo, struct err *err)
+{
+    cleanup_json struct json_object *me = NULL;
+    const char *forge = NULL, *provider = "another way";
+    if (backend_call(b, "GET", "/auth/me", NULL, 0, &me, NULL, err) ||
+        json_opt_str(me, "forge_url", URL_MAX, &forge, err) ||
+        json_opt_str(me, "provider", 64, &provider, err))
+        return NULL;
+    if (forge)
+        return xasprintf("%s/%s.git", forge, repo);
+    err_set(err, ERR_INVALID,
+            "'%s' is short for a repository at a forge, and you are logged in with %s; give the "
+            "whole URL",
+            repo, provider);
+    return NULL;
+}
+
 /* The repository as the server takes it. */
-static char *resolve_repo(const struct backend *b, const char *repo, struct err *err)
+static char *resolve_repo(struct backend *b, const char *repo, struct err *err)
 {
     struct stat st;
     if (strcmp(repo, ".") == 0)
@@ -82,25 +101,12 @@ static char *resolve_repo(const struct backend *b, const char *repo, struct err 
             err_errno(err, "%s", repo);
         return real;
     }
-    if (is_shorthand(repo)) {
-        const char *provider = b->account.provider ? b->account.provider : "";
-        if (strcmp(provider, "github") == 0)
-            return xasprintf("https://github.com/%s", repo);
-        if (strcmp(provider, "gitlab") == 0)
-            return xasprintf("https://gitlab.com/%s", repo);
-        err_set(
-            err, ERR_INVALID,
-            "'%s' is short for a repository at a forge, and you are logged in with %s; give the "
-            "whole URL",
-            repo, *provider ? provider : "none");
-        return NULL;
-    }
-    return xstrdup(repo);
+    return is_shorthand(repo) ? at_forge(b, repo, err) : xstrdup(repo);
 }
 
-static int request_body(const struct up_options *o, const char *repo, struct json_object *body)
+/* All but the repository. */
+static int request_body(const struct up_options *o, struct json_object *body)
 {
-    json_add_str(body, "repo_url", repo);
     json_add_str(body, "mode", o->mode);
     json_add_str(body, "branch", o->branch);
     json_add_str(body, "environment", o->environment);
@@ -255,15 +261,16 @@ static int run(struct up_options *o, const char *operand)
 {
     struct err err = ERR_INIT;
     cleanup_backend struct backend b = {0};
+    cleanup_json struct json_object *body = json_object_new_object();
+    int rc = request_body(o, body);
+    if (rc >= 0)
+        return rc;
     if (backend_open(o->server, &b, &err))
         return ui_fail_err("up", &err, NULL);
     cleanup_free char *repo = resolve_repo(&b, operand, &err);
     if (!repo)
-        return ui_fail_err("up", &err, NULL);
-    cleanup_json struct json_object *body = json_object_new_object();
-    int rc = request_body(o, repo, body);
-    if (rc >= 0)
-        return rc;
+        return backend_fail(&b, "up", &err);
+    json_add_str(body, "repo_url", repo);
     const struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

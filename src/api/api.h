@@ -32,6 +32,7 @@ struct api_options {
     struct auth_providers *providers;
     struct vault *vault; /* keeps what providers give; NULL: nothing is kept */
     const struct clock *clock;
+    const char *github_url, *gitlab_url; /* told to who logged in there */
 
     const char *bind;
     int port;                               /* 0: any */

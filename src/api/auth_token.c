@@ -184,10 +184,14 @@ void api_auth_revoke(struct http_request *req, void *payload)
 
 void api_auth_me(struct http_request *req, void *payload)
 {
-    (void)payload;
+    const struct api *api = payload;
     struct session_caller who = api_caller(req);
     struct json_object *obj = json_object_new_object();
     json_add_str(obj, "login", who.login);
     json_add_str(obj, "provider", who.provider);
+    if (strcmp(who.provider, "github") == 0)
+        json_add_str(obj, "forge_url", api->options.github_url);
+    else if (strcmp(who.provider, "gitlab") == 0)
+        json_add_str(obj, "forge_url", api->options.gitlab_url);
     http_reply_json(req, 200, obj);
 }

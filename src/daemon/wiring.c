@@ -182,6 +182,8 @@ static int open_api(struct wiring *w, const struct config *config, struct err *e
         .sessions = w->sessions,
         .providers = w->providers,
         .vault = w->vault,
+        .github_url = config->github_url,
+        .gitlab_url = config->gitlab_url,
         .clock = &clock_real,
         .bind = config->bind,
         .port = config->port,

@@ -36,7 +36,7 @@ struct transport_remote {
     const char *known_hosts;    /* known_hosts text for ssh; NULL: every ssh host is refused */
 };
 
-/* Progress of a transfer, from the helper's own report. percent is -1 while unknown. May be called
+/* Progress of a transfer, from the helper's own report: "Receiving objects, 3.20 MiB". percent is -1 while unknown. May be called
  * often; runs on the calling thread. */
 typedef void (*transport_progress_fn)(const char *stage, int percent, void *payload);
 

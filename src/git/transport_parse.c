@@ -37,6 +37,27 @@ bool transport_parse_progress(const char *line, size_t len, const char **stage, 
     return true;
 }
 
+bool transport_parse_amount(const char *line, size_t len, const char **amount, size_t *amount_len)
+{
+    static const char *const units[] = {" bytes", " KiB", " MiB", " GiB"};
+    const char *start = memmem(line, len, "), ", 3);
+    if (!start)
+        return false;
+    start += 3;
+    size_t left = len - (size_t)(start - line), n = 0;
+    while (n < left && ((start[n] >= '0' && start[n] <= '9') || start[n] == '.'))
+        n++;
+    for (size_t i = 0; n && n < 16 && i < ARRAY_LEN(units); i++) {
+        size_t unit = strlen(units[i]);
+        if (starts(start + n, left - n, units[i])) {
+            *amount = start;
+            *amount_len = n + unit;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- stderr ----------------------------------------------------------------------------------- */
 
 /* What git 2.39, libcurl, OpenSSH and the well-known forges say; the first match counts, so the

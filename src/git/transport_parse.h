@@ -15,6 +15,10 @@
 bool transport_parse_progress(const char *line, size_t len, const char **stage, size_t *stage_len,
                               int *percent);
 
+/* How much came so far, in such a line: "3.20 MiB" of "..., 3.20 MiB | 1.10 MiB/s". Points into
+ * line; false when it is not told. */
+bool transport_parse_amount(const char *line, size_t len, const char **amount, size_t *amount_len);
+
 /* Classification of what the command said on stderr when it failed. */
 struct transport_verdict {
     int code;           /* enum err_code */

@@ -111,7 +111,11 @@ static void take_line(struct run *r)
     int percent;
     if (transport_parse_progress(r->line.p, r->line.len, &stage, &stage_len, &percent)) {
         if (h->progress) {
-            cleanup_free char *name = xstrndup(stage, stage_len);
+            const char *amount = "";
+            size_t amount_len = 0;
+            bool told = transport_parse_amount(r->line.p, r->line.len, &amount, &amount_len);
+            cleanup_free char *name = xasprintf("%.*s%s%.*s", (int)stage_len, stage,
+                                                told ? ", " : "", (int)amount_len, amount);
             h->progress(name, percent, h->progress_payload);
         }
     } else if (r->line.len && r->job->errs.len < TRANSPORT_STDERR_MAX) {

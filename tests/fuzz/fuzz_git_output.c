@@ -13,6 +13,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     struct transport_ref_line line;
     cleanup_str struct str main_line = STR_INIT;
     transport_parse_progress(text, size, &stage, &len, &percent);
+    if (transport_parse_amount(text, size, &stage, &len) &&
+        (stage < text || stage + len > text + size))
+        __builtin_trap();
     if (!transport_classify(text, size).reason)
         __builtin_trap();
     transport_main_line(text, size, &main_line);

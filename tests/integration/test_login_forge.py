@@ -85,7 +85,8 @@ def test_approved(server, forge, dialect):
     status, answer, _ = finish(server, flow)
     assert status == 200 and answer["login"] == "anna" and answer["provider"] == dialect, answer
     assert set(answer) == {"status", "login", "provider", "jwt", "refresh_token", "expires_in", "refresh_expires_at"}
-    assert server.request("GET", "/auth/me", token=answer["jwt"])[1] == {"login": "anna", "provider": dialect}
+    assert server.request("GET", "/auth/me", token=answer["jwt"])[1] == {
+        "login": "anna", "provider": dialect, "forge_url": forge.base}
     assert post(server, "/auth/refresh", {"refresh_token": answer["refresh_token"]})[0] == 200
     problem(poll(server, flow), 400, "invalid_device_code")
     # the form is the documented one; the token is nowhere in the open

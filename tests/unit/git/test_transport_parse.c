@@ -12,6 +12,14 @@ static void test_progress(void **state)
     assert_true(transport_parse_progress(line, sizeof line - 1, &stage, &len, &percent));
     assert_int_equal(percent, 45);
     assert_memory_equal(stage, "Receiving objects", len);
+    const char *amount;
+    assert_true(transport_parse_amount(line, sizeof line - 1, &amount, &len));
+    assert_memory_equal(amount, "1.00 MiB", len);
+    assert_int_equal(len, 8);
+    static const char *const none[] = {"", "x: 1% (1/2)", "x: 1% (1/2), ", "x: 1% (1/2), 12 cats",
+                                       "x: 1% (1/2), 1.00 M"};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_false(transport_parse_amount(none[i], strlen(none[i]), &amount, &len));
     const char remote[] = "remote: Compressing objects: 100% (3/3), done.";
     assert_true(transport_parse_progress(remote, sizeof remote - 1, &stage, &len, &percent));
     assert_int_equal(percent, 100);
