@@ -101,3 +101,21 @@ void edits_group(struct edits *e)
         g->canonical |= edit->side == MERGE_CANONICAL;
     }
 }
+
+static bool takes_away(const struct edit_group *g, const struct edit *e)
+{
+    return g->local != g->canonical && (e->kind == EDIT_DELETE || e->kind == EDIT_REWRITE);
+}
+
+bool edits_lost_ground(const struct edits *e, size_t index)
+{
+    const struct edit_group *g = &e->groups[index];
+    if (g->from != g->to || g->local == g->canonical)
+        return false;
+    const struct edit_group *before = index > 0 ? g - 1 : NULL;
+    const struct edit_group *after = index + 1 < e->groups_len ? g + 1 : NULL;
+    return (before && before->to == g->from && before->local != g->local &&
+            takes_away(before, &e->v[before->first + before->n - 1])) ||
+           (after && after->from == g->to && after->local != g->local &&
+            takes_away(after, &e->v[after->first]));
+}

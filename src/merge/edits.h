@@ -54,4 +54,8 @@ void edits_add(struct edits *e, enum merge_side side, const struct lines *base,
 /* Sorts, and forms the groups. */
 void edits_group(struct edits *e);
 
+/* Whether a group is lines that one side put in right beside lines that the other side took away:
+ * what they were put beside is gone, and they may have no meaning without. */
+bool edits_lost_ground(const struct edits *e, size_t group);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "merge/blanks.h"
 #include "merge/contained.h"
 #include "merge/edits.h"
 #include "merge/line_merge.h"
@@ -284,34 +285,60 @@ static bool merge_line(struct run *r, const struct edit_group *g)
     return true;
 }
 
+static void apply_one_side(struct run *r, const struct edit_group *g)
+{
+    const struct edit *e = &r->edits.v[g->first];
+    bool again = g->local && g->n == 1 && e->kind == EDIT_INSERT &&
+                 edits_inserted_elsewhere(r->v, r->edits.v, r->edits.len, e);
+    for (size_t i = 0; i < g->n && !again; i++)
+        apply_edit(r, &e[i]);
+}
+
 static void apply_group(struct run *r, const struct edit_group *g)
 {
     const struct edit *e = &r->edits.v[g->first];
-    enum merge_side container =
-        g->local && g->canonical ? edits_container(r->v, e, g->n) : MERGE_NOBODY;
     if (!g->local || !g->canonical) {
-        bool again = g->local && g->n == 1 && e->kind == EDIT_INSERT &&
-                     edits_inserted_elsewhere(r->v, r->edits.v, r->edits.len, e);
-        for (size_t i = 0; i < g->n && !again; i++)
-            apply_edit(r, &e[i]);
-    } else if (g->n == 2 && identical(r, &e[0], &e[1])) {
+        apply_one_side(r, g);
+        return;
+    }
+    enum merge_side container = edits_container(r->v, e, g->n);
+    if (g->n == 2 && identical(r, &e[0], &e[1])) {
         start_line(r);
         insert_lines(r, MERGE_BOTH, e[e[0].side != MERGE_CANONICAL].line_from,
                      e[e[0].side != MERGE_CANONICAL].line_to);
         delete_base(r, MERGE_BOTH, g->from, g->to);
-    } else if (container != MERGE_NOBODY) {
-        apply_side(r, g, container);
-    } else if (g->from == g->to) {
-        both_inserted(r, g);
-    } else if (only_deletes(r, g, MERGE_LOCAL) && only_deletes(r, g, MERGE_CANONICAL)) {
-        delete_base(r, MERGE_BOTH, g->from, g->to);
-    } else if (only_deletes(r, g, MERGE_LOCAL)) {
-        deleted_and_edited(r, g, MERGE_LOCAL);
-    } else if (only_deletes(r, g, MERGE_CANONICAL)) {
-        deleted_and_edited(r, g, MERGE_CANONICAL);
-    } else if (!same_line_changed(r, g) || !merge_line(r, g)) {
-        both_rewrote(r, g);
+        return;
     }
+    if (container != MERGE_NOBODY) {
+        apply_side(r, g, container);
+        return;
+    }
+    bool local_deletes = only_deletes(r, g, MERGE_LOCAL);
+    bool canonical_deletes = only_deletes(r, g, MERGE_CANONICAL);
+    if (g->from != g->to && local_deletes && canonical_deletes) {
+        delete_base(r, MERGE_BOTH, g->from, g->to);
+        return;
+    }
+    if (same_line_changed(r, g) && merge_line(r, g))
+        return;
+    if (g->from == g->to)
+        both_inserted(r, g);
+    else if (local_deletes)
+        deleted_and_edited(r, g, MERGE_LOCAL);
+    else if (canonical_deletes)
+        deleted_and_edited(r, g, MERGE_CANONICAL);
+    else
+        both_rewrote(r, g);
+}
+
+/* Lines put in where the other side took away what they stood beside: kept, and reported. */
+static void apply_reported(struct run *r, const struct edit_group *g)
+{
+    size_t index = r->report->len;
+    enum merge_side deleter = g->local ? MERGE_CANONICAL : MERGE_LOCAL;
+    describe_group(r, open_overlap(r, MERGE_DELETED_EDITED, deleter), g);
+    apply_one_side(r, g);
+    close_overlap(r, index);
 }
 
 /* Whether both sides made this group something that only whole versions can tell. */
@@ -363,6 +390,37 @@ static void widen_clashes(struct run *r)
     e->groups_len = kept;
 }
 
+/* One side changed nothing but blanks, or both wrote the same words: the words of `side` stand.
+ * Where that side deleted nothing is in doubt; where it rewrote, its lines may want other blanks.
+ */
+static void take_words_of(struct run *r, const struct edit_group *g, enum merge_side side)
+{
+    if (g->from != g->to && only_deletes(r, g, side)) {
+        apply_side(r, g, side);
+        return;
+    }
+    size_t index = r->report->len;
+    bool inserted = g->from == g->to;
+    describe_group(
+        r, open_overlap(r, inserted ? MERGE_BOTH_INSERTED : MERGE_BOTH_REWROTE, MERGE_BOTH), g);
+    apply_side(r, g, side);
+    close_overlap(r, index);
+}
+
+/* Whether the groups cannot all happen as they are. */
+static bool any_dispute(struct run *r)
+{
+    for (size_t i = 0; i < r->edits.groups_len; i++) {
+        const struct edit_group *g = &r->edits.groups[i];
+        if (g->local && g->canonical &&
+            edits_container(r->v, &r->edits.v[g->first], g->n) == MERGE_NOBODY &&
+            (g->from == g->to || clashes(r, g) ||
+             only_deletes(r, g, MERGE_LOCAL) != only_deletes(r, g, MERGE_CANONICAL)))
+            return true;
+    }
+    return false;
+}
+
 void reconcile_region(const struct versions *v, const struct region *region, size_t *budget,
                       struct weave *w, struct merge_report *report)
 {
@@ -372,10 +430,16 @@ void reconcile_region(const struct versions *v, const struct region *region, siz
               budget);
     edits_add(&r.edits, MERGE_LOCAL, &v->base, &v->local, &v->local_diff, from, to, budget);
     edits_group(&r.edits);
+    struct edit_group whole = {from, to, 0, r.edits.len, true, true};
     enum merge_side container = edits_container(v, r.edits.v, r.edits.len);
     if (container != MERGE_NOBODY) {
-        struct edit_group whole = {from, to, 0, r.edits.len, true, true};
         apply_side(&r, &whole, container);
+        edits_release(&r.edits);
+        return;
+    }
+    enum merge_side words = blanks_stand_for_both(v, r.edits.v, &whole);
+    if (words != MERGE_NOBODY && any_dispute(&r)) {
+        take_words_of(&r, &whole, words);
         edits_release(&r.edits);
         return;
     }
@@ -384,7 +448,10 @@ void reconcile_region(const struct versions *v, const struct region *region, siz
     for (size_t i = 0; i < r.edits.groups_len; i++) {
         const struct edit_group *g = &r.edits.groups[i];
         keep_base(&r, at, g->from);
-        apply_group(&r, g);
+        if (edits_lost_ground(&r.edits, i))
+            apply_reported(&r, g);
+        else
+            apply_group(&r, g);
         at = g->to;
     }
     keep_base(&r, at, to);

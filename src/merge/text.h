@@ -9,9 +9,10 @@
  *   - both inserted at one point: canonical's lines first, then local's;
  *   - both rewrote the same words differently: both versions of the affected lines, whole,
  *     canonical's first;
- *   - one deleted what the other changed: the change stays;
+ *   - one deleted what the other changed, or put something in beside: the change stays;
  *
- * and the last three are reported. Any bytes are text here: invalid UTF-8 is merged byte by byte,
+ * and the last three are reported. A side that changed nothing but blanks gives way to the other's
+ * words (merge/blanks.h). Any bytes are text here: invalid UTF-8 is merged byte by byte,
  * line endings, a BOM and a missing newline at the end are content like any other. (Whether a file
  * should be merged as text at all is decided in merge/tree.h.)
  *

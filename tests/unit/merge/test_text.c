@@ -66,7 +66,8 @@ static void test_different_lines(void **state)
     (void)state;
     merges("a\nb\nc\nd\n", "A\nb\nc\nd\n", "a\nb\nc\nD\n", "A\nb\nc\nD\n");
     merges("a\nb\nc\nd\n", "A\nb\nc\nd\n", "a\nB\nc\nd\n", "A\nB\nc\nd\n");
-    merges("a\nb\nc\n", "a\nx\nb\nc\n", "a\nc\n", "a\nx\nc\n");
+    /* a deletion beside a change */
+    merges("a\nb\nc 1\nd\n", "a\nb\nc 2\nd\n", "a\nc 1\nd\n", "a\nc 2\nd\n");
 }
 
 static void test_different_words_of_a_line(void **state)
@@ -120,8 +121,9 @@ static void test_both_rewrote(void **state)
              "cc CFLAGS CPP -c\ncc CFLAGS old CPP -c\n", MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 2);
     /* wrapped anew: words are not compared */
     overlaps("reads commands from file, if it exists\n",
-             "reads commands from file,\nif it exists\n", "reads lines from file, if it exists\n",
-             "reads lines from file, if it exists\nreads commands from file,\nif it exists\n",
+             "reads all commands from file,\nif it exists\n",
+             "reads lines from file, if it exists\n",
+             "reads lines from file, if it exists\nreads all commands from file,\nif it exists\n",
              MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 3);
     overlaps("1\n2\n3\n4\n", "1\nA\nB\n4\n", "1\nX\nY\nZ\n4\n", "1\nX\nY\nZ\nA\nB\n4\n",
              MERGE_BOTH_REWROTE, MERGE_BOTH, 2, 5);
@@ -154,6 +156,42 @@ static void test_deleted_and_changed(void **state)
     overlaps("1\n2\n3\n4\n5\n6\n", "1\n6\n", "1\n2\n3\nnew\n4\n5\n6\n", "1\nnew\n6\n",
              MERGE_DELETED_EDITED, MERGE_LOCAL, 2, 1);
     merges("1\n2\n3\n4\n5\n6\n", "1\n4\n5\n6\n", "1\n2\n5\n6\n", "1\n5\n6\n");
+}
+
+static void test_inserted_beside_what_was_deleted(void **state)
+{
+    (void)state;
+    overlaps("a\nb\nc\n", "a\nx\nb\nc\n", "a\nc\n", "a\nx\nc\n", MERGE_DELETED_EDITED,
+             MERGE_CANONICAL, 2, 1);
+    overlaps("free(a);\nfree(b);\nend\n", "out:\nend\n", "free(a);\nfree(b);\nfree(c);\nend\n",
+             "out:\nfree(c);\nend\n", MERGE_DELETED_EDITED, MERGE_LOCAL, 2, 1);
+    /* a wrapper stays when what it was put around goes */
+    cleanup_merge_text struct merge_text_result r = MERGE_TEXT_RESULT_INIT;
+    run("a\n#include <x>\nb\n", "a\n#if X\n#include <x>\n#endif\nb\n", "a\nb\n", &r);
+    assert_string_equal(r.text.p, "a\n#if X\n#endif\nb\n");
+    assert_int_equal(r.report.len, 2);
+}
+
+static void test_blanks(void **state)
+{
+    (void)state;
+    /* indented by one, deleted by the other */
+    merges("a\nif (x)\n\tfoo(1);\nb\n", "a\nif (x)\n    foo(1);\nb\n", "a\nb\n", "a\nb\n");
+    merges("a\nif (x)\n\tfoo(1);\nb\n", "a\nb\n", "a\nif (x)\n    foo(1);\nb\n", "a\nb\n");
+    /* wrapped by one, reworded by the other: the words stand, once */
+    overlaps("reads commands from file, if it exists\n",
+             "reads commands from file,\nif it exists\n", "reads lines from file, if it exists\n",
+             "reads lines from file, if it exists\n", MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 1);
+    overlaps("reads commands from file, if it exists\n", "reads lines from file, if it exists\n",
+             "reads commands from file,\nif it exists\n", "reads lines from file, if it exists\n",
+             MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 1);
+    /* both put in the same words, indented differently */
+    overlaps("a\nz\n", "a\nif (x)\n\tfoo(1);\nz\n", "a\nif (x)\n    foo(1);\nz\n",
+             "a\nif (x)\n    foo(1);\nz\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 2, 2);
+    /* more than blanks: as ever */
+    overlaps("a\nz\n", "a\nif (x)\n\tfoo(1);\nz\n", "a\nif (x)\n    foo(2);\nz\n",
+             "a\nif (x)\n    foo(2);\nif (x)\n\tfoo(1);\nz\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 2,
+             4);
 }
 
 static void test_line_ends_and_bytes(void **state)
@@ -300,6 +338,8 @@ int main(void)
         cmocka_unit_test(test_both_rewrote),
         cmocka_unit_test(test_report_holds_both_texts),
         cmocka_unit_test(test_deleted_and_changed),
+        cmocka_unit_test(test_inserted_beside_what_was_deleted),
+        cmocka_unit_test(test_blanks),
         cmocka_unit_test(test_line_ends_and_bytes),
         cmocka_unit_test(test_merging_again_changes_nothing),
         cmocka_unit_test(test_updates_converge),
