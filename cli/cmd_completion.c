@@ -1,9 +1,8 @@
-/* completion: scripts for the three shells; words come from `steadystate completion --words`. */
 #include <stdio.h>
 #include <string.h>
 
-#include "catalog.h"
 #include "command.h"
+#include "complete.h"
 #include "opt.h"
 #include "ui.h"
 
@@ -11,70 +10,77 @@ static const struct command_help help = {
     .name = "completion",
     .synopsis = "bash|zsh|fish",
     .summary = "Prints a completion script for your shell.",
-    .text = "Commands and, for commands that take one, the ids of your sessions are completed.",
+    .text =
+        "Completes commands, options and their values, session ids, logins of a session's people,\n"
+        "and files. fish: ~/.config/fish/completions/steadystate.fish; zsh: a file _steadystate "
+        "in\n"
+        "your $fpath.",
     .example =
         "steadystate completion bash > ~/.local/share/bash-completion/completions/steadystate",
 };
 
-static const char bash_script[] =
-    "_steadystate() {\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]}\n"
-    "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-    "        COMPREPLY=($(compgen -W \"$(steadystate completion --words)\" -- \"$cur\"))\n"
-    "        return\n"
-    "    fi\n"
-    "    case ${COMP_WORDS[1]} in\n"
-    "    down|extend|members|kick)\n"
-    "        COMPREPLY=($(compgen -W \"$(steadystate completion --sessions 2>/dev/null)\" -- "
-    "\"$cur\")) "
-    ";;\n"
-    "    *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
-    "    esac\n"
-    "}\n"
-    "complete -F _steadystate steadystate\n";
+static const char bash_script[] = "_steadystate() {\n"
+                                  "    local IFS=$'\\n' cur=${COMP_WORDS[COMP_CWORD]} found\n"
+                                  "    found=$(\"${COMP_WORDS[0]}\" completion --complete -- "
+                                  "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
+                                  "    if [ \"$found\" = :files ]; then\n"
+                                  "        compopt -o filenames 2>/dev/null\n"
+                                  "        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+                                  "    else\n"
+                                  "        COMPREPLY=($(compgen -W \"$found\" -- \"$cur\"))\n"
+                                  "    fi\n"
+                                  "}\n"
+                                  "complete -F _steadystate steadystate\n";
 
-static const char zsh_script[] =
-    "#compdef steadystate\n"
-    "_steadystate() {\n"
-    "    if (( CURRENT == 2 )); then\n"
-    "        compadd -- ${(f)\"$(steadystate completion --words)\"}\n"
-    "    elif [[ ${words[2]} == (down|extend|members|kick) ]]; then\n"
-    "        compadd -- ${(f)\"$(steadystate completion --sessions 2>/dev/null)\"}\n"
-    "    else\n"
-    "        _files\n"
-    "    fi\n"
-    "}\n"
-    "compdef _steadystate steadystate\n";
+static const char zsh_script[] = "#compdef steadystate\n"
+                                 "_steadystate() {\n"
+                                 "    local -a found\n"
+                                 "    found=(${(f)\"$(\"${words[1]}\" completion --complete -- "
+                                 "\"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+                                 "    if [[ $found[1] == :files ]]; then\n"
+                                 "        _files\n"
+                                 "    else\n"
+                                 "        compadd -- $found\n"
+                                 "    fi\n"
+                                 "}\n"
+                                 "if [[ $funcstack[1] == _steadystate ]]; then\n"
+                                 "    _steadystate \"$@\"\n"
+                                 "else\n"
+                                 "    compdef _steadystate steadystate\n"
+                                 "fi\n";
 
 static const char fish_script[] =
-    "complete -c steadystate -n __fish_use_subcommand -f -a '(steadystate completion --words)'\n"
-    "complete -c steadystate -n '__fish_seen_subcommand_from down extend members kick' -f \\\n"
-    "    -a '(steadystate completion --sessions 2>/dev/null)'\n";
-
-static int print_sessions(void)
-{
-    char self[] = "steadystate", list[] = "list", ids[] = "--ids";
-    char *argv[] = {self, list, ids, NULL};
-    return catalog_exec(CATALOG_OUTSIDE, list, argv);
-}
+    "function __steadystate_complete\n"
+    "    set -l words (commandline -opc)\n"
+    "    set -l current (commandline -ct)\n"
+    "    test (count $current) -gt 0; or set current ''\n"
+    "    set -l found ($words[1] completion --complete --describe -- $words[2..-1] \"$current\" "
+    "2>/dev/null)\n"
+    "    if test \"$found[1]\" = :files\n"
+    "        __fish_complete_path \"$current\"\n"
+    "    else\n"
+    "        printf '%s\\n' $found\n"
+    "    end\n"
+    "end\n"
+    "complete -c steadystate -f -a '(__steadystate_complete)'\n";
 
 int cmd_completion(int argc, char **argv)
 {
-    bool words = false, sessions = false;
+    bool complete = false, describe = false;
     const struct opt opts[] = {
-        {0, "words", OPT_FLAG, NULL, "the commands, a line each", .flag = &words},
-        {0, "sessions", OPT_FLAG, NULL, "the ids of your sessions, a line each", .flag = &sessions},
+        {0, "complete", OPT_FLAG, NULL, "what may stand at the end of the words behind --",
+         .flag = &complete},
+        {0, "describe", OPT_FLAG, NULL, "with --complete: a tab and a description behind each",
+         .flag = &describe},
         {0}};
     int first, rc = opt_parse(argc, argv, opts, &help, &first);
     if (rc >= 0)
         return rc;
-    if (words) {
-        for (size_t i = 0; i < n_catalog; i++)
-            puts(catalog[i].name);
+    if (complete) {
+        if (first < argc)
+            complete_words(argv + first, argc - first, describe);
         return EXIT_DONE;
     }
-    if (sessions)
-        return print_sessions();
     const char *shell = first + 1 == argc ? argv[first] : "";
     if (strcmp(shell, "bash") == 0)
         fputs(bash_script, stdout);

@@ -67,6 +67,19 @@ static void print_help(const struct opt *opts, const struct command_help *help)
     }
 }
 
+/* For completion. */
+static void print_options(const struct opt *opts)
+{
+    for (const struct opt *o = opts; o->name || o->letter; o++) {
+        const char *value = o->kind == OPT_FLAG ? "" : o->value ? o->value : "VALUE";
+        if (o->name)
+            printf("--%s\t%s\t%s\n", o->name, value, o->help);
+        if (o->letter)
+            printf("-%c\t%s\t%s\n", o->letter, value, o->help);
+    }
+    puts("--help\t\tthis text");
+}
+
 static void store(const struct opt *o, const char *value)
 {
     if (o->kind == OPT_FLAG)
@@ -135,6 +148,10 @@ int opt_parse(int argc, char **argv, const struct opt *opts, const struct comman
         }
         if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
             print_help(opts, help);
+            return EXIT_DONE;
+        }
+        if (strcmp(arg, "--help=options") == 0) {
+            print_options(opts);
             return EXIT_DONE;
         }
         int rc = arg[1] == '-' ? take_long(argc, argv, &i, opts, help)

@@ -33,9 +33,10 @@ struct command_help {
 
 /*
  * Parses argv[1..); operands (and everything behind "--") are left in argv[*first_operand..argc) in
- * their order. -h and --help are known to every command. Returns -1 to go on, else the exit code to
- * return at once (0 after help, EXIT_USAGE after a message). opts ends with an entry without name
- * and letter.
+ * their order. -h and --help are known to every command, and --help=options, which prints for
+ * completion a line "name<TAB>value or nothing<TAB>help" for each option. Returns -1 to go on, else
+ * the exit code to return at once (0 after help, EXIT_USAGE after a message). opts ends with an
+ * entry without name and letter.
  */
 int opt_parse(int argc, char **argv, const struct opt *opts, const struct command_help *help,
               int *first_operand);
