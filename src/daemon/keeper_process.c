@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/path.h"
-#include "daemon/trim.h"
 #include "keeper/server.h"
 #include "sandbox/sandbox.h"
 
@@ -46,7 +46,7 @@ static int serve(const struct config *config, const struct compute_choice *choic
     int rc = compute_open(config, choice, server_id, &options.provider, err);
     if (rc == 0)
         rc = sandbox_enter_keeper(choice->local, err);
-    trim_memory();
+    mem_give_back();
     if (rc == 0)
         rc = keeper_serve(&options, err);
     return rc;

@@ -13,17 +13,18 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "base/url.h"
 #include "daemon/confine.h"
 #include "daemon/probe.h"
-#include "daemon/trim.h"
 #include "daemon/wiring.h"
 #include "sandbox/sandbox.h"
 
 #define LOCK_WAIT_MS 15000 /* an earlier server may still be ending */
 #define QUIESCE_MS 200     /* answers under way go out */
 #define READY_POLL_MS 5
+#define REST_MS 15000 /* what requests needed is kept so long */
 #define EXIT_USAGE 2
 
 extern char **environ;
@@ -132,6 +133,12 @@ struct announcement {
     struct loop_watch *timer;
 };
 
+static void rest(void *payload)
+{
+    (void)payload;
+    mem_give_back();
+}
+
 /* Ready means that the keeper serves too, whatever it says of its engine. */
 static void say_ready(void *payload)
 {
@@ -144,7 +151,8 @@ static void say_ready(void *payload)
     printf("steadystated: listening on %s\n", url.p);
     fflush(stdout);
     loop_remove(a->timer);
-    trim_memory();
+    mem_give_back();
+    loop_add_timer(a->w->loop, REST_MS, true, rest, NULL);
 }
 
 static int serve(const struct config *config, const struct compute_choice *choice,

@@ -9,10 +9,12 @@
 #include "base/fd.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "keeper/internal.h"
 
 #define READ_PIECE (64 * 1024)
 #define TASKS_MAX 1024
+#define REST_MS 15000
 
 /* ---- towards the api process
  * ------------------------------------------------------------------------ */
@@ -326,6 +328,12 @@ static void release(struct keeper *k)
     free(k);
 }
 
+static void on_rest(void *payload)
+{
+    (void)payload;
+    mem_give_back();
+}
+
 int keeper_serve(const struct keeper_options *options, struct err *err)
 {
     struct keeper *k = xcalloc(1, sizeof *k);
@@ -342,6 +350,7 @@ int keeper_serve(const struct keeper_options *options, struct err *err)
         rc = work_pool_new(k->loop, KEEPER_THREADS, &k->pool, err);
     if (rc == 0) {
         loop_set_wake(k->loop, on_wake, k);
+        loop_add_timer(k->loop, REST_MS, true, on_rest, NULL);
         k->api_watch = loop_add_fd(k->loop, options->fd, EPOLLIN, on_api, k);
         rc = loop_run(k->loop, err);
     }

@@ -2,15 +2,17 @@
 
 Covers: graceful restart under load, kill -9 of the api process, the keeper and the agent, kill -9 of
 both at random moments of `up`, two servers in one state directory, removal of everything at the end,
-a killed agent's leftovers. Not covered: the same with an engine (test_story, test_container_*), what
+a killed agent's leftovers, a store of every older schema. Not covered: the same with an engine (test_story, test_container_*), what
 the api process is refused (test_probe).
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -65,6 +67,11 @@ def answers(person, session, word):
 
 def token_of(person):
     return json.loads((person.directory / "config" / "session.json").read_text())["jwt"]
+
+
+def ask_store(path, sql):
+    with contextlib.closing(sqlite3.connect(path)) as store, store:
+        return store.execute(sql).fetchall()
 
 
 @pytest.fixture
@@ -140,6 +147,35 @@ def test_kill_of_one_ends_both_and_sessions_go_on(running, which):
         shell.stdin.write("\n")
     person.cli("down", session.id)
     steady.wait_for(lambda: nothing_left(server, session.id), 20, "the session to be gone")
+
+
+# How to take a database back by one version; who adds a migration adds its undoing here.
+UNDO = {2: "DROP TABLE provider_tokens"}
+
+
+def test_upgrade_with_a_running_session(running):
+    """A server that comes back as a newer version finds users, logins and sessions of every older schema."""
+    server, person, session = running
+    token = token_of(person)
+    path = server.state / "steadystate.db"
+    ((newest,),) = ask_store(path, "PRAGMA user_version")
+    for version in range(newest, 1, -1):
+        server.stop()
+        for undone in range(newest, version - 1, -1):
+            ask_store(path, UNDO[undone])
+        ask_store(path, f"PRAGMA user_version = {version - 1}")
+        server.start()
+        assert ask_store(path, "PRAGMA user_version") == [(newest,)]
+        status, answer, _ = server.request("GET", f"/sessions/{session.id}", token=token)
+        assert status == 200 and answer["state"] == "Running"
+        steady.wait_for(lambda: answers(person, session, "upgraded"), 20, "the session to answer")
+    person.cli("refresh")  # the refresh token of before
+    server.stop()
+    ask_store(path, "PRAGMA user_version = 999")
+    done = steady.run(steady.BUILD / "steadystated", env=server.environment, check=False, timeout=60)
+    assert done.returncode != 0 and "999" in done.stderr
+    ask_store(path, f"PRAGMA user_version = {newest}")
+    server.start()
 
 
 def test_killed_agent_is_back_within_five_seconds(running):

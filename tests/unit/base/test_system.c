@@ -176,6 +176,31 @@ static void on_read(int fd, uint32_t events, void *payload)
     c->reads++;
 }
 
+/* Resident pages of this process that belong to files, in kB. */
+static long rss_file(void)
+{
+    cleanup_str struct str text = STR_INIT;
+    cleanup_close int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fd_read_all(fd, 65536, &text, NULL), 0);
+    const char *line = strstr(text.p, "RssFile:");
+    assert_non_null(line);
+    return strtol(line + 8, NULL, 10);
+}
+
+static int changed_data = 1;
+static const char unchanged_text[] = "as it was";
+
+static void test_memory_is_given_back(void **state)
+{
+    (void)state;
+    changed_data = 2;
+    long before = rss_file();
+    mem_give_back();
+    assert_true(rss_file() < before);
+    assert_int_equal(changed_data, 2);
+    assert_string_equal(unchanged_text, "as it was");
+}
+
 static void test_loop(void **state)
 {
     (void)state;
@@ -207,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_beneath_fallback, setup, teardown),
         cmocka_unit_test(test_proc),
         cmocka_unit_test(test_proc_limits),
+        cmocka_unit_test(test_memory_is_given_back),
         cmocka_unit_test(test_loop),
     };
     return cmocka_run_group_tests_name("base/system", tests, NULL, NULL);
