@@ -118,6 +118,14 @@ static int save_spec(const struct agent *a, struct err *err)
     return fd_write_file(AT_FDCWD, a->layout.spec, text.p, text.len, 0600, err);
 }
 
+static bool has_every_key_of(const struct spec_user *now, const struct spec_user *before)
+{
+    for (size_t i = 0; i < before->keys.len; i++)
+        if (!strv_has(&now->keys, before->keys.v[i]))
+            return false;
+    return true;
+}
+
 int people_replace(struct agent *a, struct spec_user *users, size_t n, struct err *err)
 {
     struct spec_user *old = a->spec.users;
@@ -127,9 +135,13 @@ int people_replace(struct agent *a, struct spec_user *users, size_t n, struct er
     int rc = save_spec(a, err);
     if (rc == 0)
         rc = people_write(a, err);
-    for (size_t i = 0; i < n_old; i++)
-        if (!people_find(a, old[i].provider, old[i].login))
+    /* Which key a connection was made with is not known: when one is taken back, all of that
+     * person's end, and the keys that are left open new ones. */
+    for (size_t i = 0; i < n_old; i++) {
+        const struct spec_user *now = people_find(a, old[i].provider, old[i].login);
+        if (!now || !has_every_key_of(now, &old[i]))
             (void)people_kick(a, old[i].provider, old[i].login, NULL);
+    }
     spec_users_free(old, n_old);
     return rc;
 }

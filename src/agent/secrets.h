@@ -8,7 +8,7 @@
 #include "git/transport.h"
 #include "proto/spec.h"
 
-#define SECRET_HOST_MAX 253
+#define SECRET_HOST_MAX (253 + 8) /* with brackets and a port */
 #define SECRET_USERNAME_MAX 256
 #define SECRET_TOKEN_MAX 4096
 #define SECRET_KEY_MAX 16384

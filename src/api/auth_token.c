@@ -36,6 +36,7 @@ void api_reply_login(struct api *api, struct http_request *req, const struct ide
     }
     log_fields(LOG_LEVEL_INFO, "logged in", "user", who->login, "provider", who->provider, "from",
                http_client_address(req), NULL);
+    sessions_login(api->options.sessions);
     struct json_object *obj = json_object_new_object();
     json_add_str(obj, "status", "complete");
     json_add_str(obj, "login", who->login);

@@ -11,12 +11,24 @@ void api_session_members(struct http_request *req, void *payload)
                     api_reply_text_later, api_defer(api, req));
 }
 
+/* What is not there is where the people are known: a forge, the users file. */
+static void refreshed(int code, const char *json, size_t len, const struct err *err, void *payload)
+{
+    if (code != ERR_UNAVAILABLE) {
+        api_reply_text_later(code, json, len, err, payload);
+        return;
+    }
+    struct http_request *req = api_ticket_take(payload);
+    if (req)
+        http_reply_problem(req, 502, "provider_unavailable", err->msg);
+}
+
 void api_session_refresh(struct http_request *req, void *payload)
 {
     struct api *api = payload;
     struct session_caller caller = api_caller(req);
-    session_refresh(api->options.sessions, &caller, http_path_param(req, "id"),
-                    api_reply_text_later, api_defer(api, req));
+    session_refresh(api->options.sessions, &caller, http_path_param(req, "id"), refreshed,
+                    api_defer(api, req));
 }
 
 void api_session_kick(struct http_request *req, void *payload)

@@ -75,7 +75,7 @@ int vault_put(struct vault *v, const struct identity *who, const struct oauth_to
 }
 
 static int renew(struct vault *v, struct auth_provider *provider, const struct store_token *row,
-                 int64_t now, struct str *token, struct err *err)
+                 int64_t now, struct str *token, int64_t *ends_at, struct err *err)
 {
     cleanup_str_secret struct str refresh = STR_INIT;
     cleanup_oauth_tokens struct oauth_tokens fresh = {0};
@@ -94,19 +94,21 @@ static int renew(struct vault *v, struct auth_provider *provider, const struct s
     if ((rc = vault_put(v, &who, &fresh, now, err)))
         return rc;
     str_adds(token, fresh.access);
+    *ends_at = fresh.expires_in ? now + fresh.expires_in : 0;
     return 0;
 }
 
 static int access_locked(struct vault *v, struct auth_provider *provider, const char *subject,
-                         int64_t now, struct str *token, struct err *err)
+                         int64_t now, struct str *token, int64_t *ends_at, struct err *err)
 {
     struct store_token row;
     int rc = store_token_get(v->store, provider->ops->name, subject, &row, err);
     if (rc)
         return rc;
+    *ends_at = row.expires_at;
     bool ends = row.expires_at && row.expires_at - now < VAULT_MARGIN_S;
     if (ends && row.refresh && provider->ops->renew)
-        rc = renew(v, provider, &row, now, token, err);
+        rc = renew(v, provider, &row, now, token, ends_at, err);
     else if (ends && row.expires_at <= now)
         rc = err_set(err, ERR_DENIED, "the token of the login has ended");
     else
@@ -116,10 +118,11 @@ static int access_locked(struct vault *v, struct auth_provider *provider, const 
 }
 
 int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
-                 struct str *token, struct err *err)
+                 struct str *token, int64_t *ends_at, struct err *err)
 {
+    *ends_at = 0;
     pthread_mutex_lock(&v->lock);
-    int rc = access_locked(v, provider, subject, now, token, err);
+    int rc = access_locked(v, provider, subject, now, token, ends_at, err);
     pthread_mutex_unlock(&v->lock);
     return rc;
 }

@@ -27,9 +27,10 @@ int vault_put(struct vault *v, const struct identity *who, const struct oauth_to
               int64_t now, struct err *err);
 
 /* Appends the access token (a secret), renewed through `provider` when it is about to end: may talk
- * to the provider. ERR_NOT_FOUND: none is kept; ERR_DENIED: the person must log in again. */
+ * to the provider. *ends_at: when it ends, 0: not known to end. ERR_NOT_FOUND: none is kept;
+ * ERR_DENIED: the person must log in again. */
 int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
-                 struct str *token, struct err *err);
+                 struct str *token, int64_t *ends_at, struct err *err);
 
 /* Seals every row anew under the ring's first key. */
 int vault_rotate(struct vault *v, struct err *err);

@@ -97,6 +97,7 @@ static void open_directory(struct wiring *w, const struct config *config)
     struct directory_options options = {.users = w->users,
                                         .providers = w->providers,
                                         .vault = w->vault,
+                                        .store = w->store,
                                         .pool = w->pool,
                                         .clock = &clock_real};
     size_t n = 0;

@@ -17,11 +17,13 @@ struct question {
     struct directory *directory;
     char *repo_url, *provider, *subject, *login;
     struct strv allowed;
-    bool allowed_given, is_public;
+    struct strv allowed_subjects; /* beside allowed, "": not known yet */
+    bool allowed_given, is_public, fresh;
     struct auth_provider *creator_provider; /* NULL: not configured any more */
     session_people_fn done;
     void *payload;
 
+    struct str token; /* the creator's own, for their forge; empty: none */
     struct session_people people;
     int code;
     struct err err;
@@ -34,6 +36,8 @@ static void question_free(struct question *q)
     free(q->subject);
     free(q->login);
     strv_release(&q->allowed);
+    strv_release(&q->allowed_subjects);
+    str_release_secret(&q->token);
     session_people_release(&q->people);
     free(q);
 }
@@ -48,99 +52,190 @@ static const struct directory_forge *forge_of(const struct directory *d, const c
     return NULL;
 }
 
-static struct session_person *find_person(struct question *q, const char *provider,
-                                          const char *login)
+/* The forge, with the creator's token when it is the creator's. */
+static struct forge asked_as(const struct question *q, const struct directory_forge *f)
 {
-    for (size_t i = 0; i < q->people.len; i++)
-        if (strcmp(q->people.v[i].provider, provider) == 0 &&
-            strcmp(q->people.v[i].login, login) == 0)
-            return &q->people.v[i];
-    return NULL;
+    bool own = strcmp(f->provider, q->provider) == 0 && q->token.len;
+    return (struct forge){f->kind, f->url, f->api_url, own ? q->token.p : NULL};
 }
 
-/* A forge's keys by login, through the cache. */
-static int forge_person_keys(struct question *q, const struct directory_forge *f, const char *login,
-                             struct strv *keys)
+static bool is_there(const struct question *q, const char *provider, const char *login,
+                     const char *subject)
+{
+    for (size_t i = 0; i < q->people.len; i++) {
+        const struct session_person *p = &q->people.v[i];
+        if (strcmp(p->provider, provider) == 0 &&
+            (p->subject && subject ? strcmp(p->subject, subject) == 0
+                                   : strcmp(p->login, login) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* What a person of this number is called now; the login is where they were seen last. Whoever has
+ * that login now may be somebody else, and whoever was renamed is still there. */
+static int find_by_id(struct question *q, const struct directory_forge *f, const char *login,
+                      const char *subject, struct forge_person *out)
+{
+    const struct forge forge = asked_as(q, f);
+    int rc = forge_person(&forge, login, out, &q->err);
+    if (rc == 0 && strcmp(out->subject, subject) == 0)
+        return 0;
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    err_clear(&q->err);
+    forge_person_release(out);
+    return forge_person_by_id(&forge, subject, out, &q->err);
+}
+
+/* The forges' own addresses that tell nobody anything and are still somebody's. */
+static char *no_reply(const struct directory_forge *f, const char *subject, const char *login)
+{
+    cleanup_url struct url url = {0};
+    if (url_parse(f->url, strlen(f->url), &url, NULL) || !url.host)
+        return NULL;
+    return xasprintf("%s%c%s@users.noreply.%s", subject, f->kind == FORGE_GITHUB ? '+' : '-', login,
+                     url.host);
+}
+
+static void keep(struct question *q, const char *provider, const char *login, const char *subject,
+                 const char *rule, struct strv *keys)
+{
+    struct session_person *p = session_people_add(&q->people, provider, login, subject, rule);
+    p->keys = *keys;
+    *keys = (struct strv)STRV_INIT;
+}
+
+/* Somebody of a forge by their number. `login` is right when it comes from the forge's own list of
+ * a moment ago, else it is what they were called last. */
+static int add_forge_person(struct question *q, const struct directory_forge *f, const char *login,
+                            const char *subject, bool login_is_right, const char *rule)
 {
     struct directory *d = q->directory;
+    cleanup_strv struct strv keys = STRV_INIT;
+    struct forge_person now_called = {0};
+    cleanup_free char *cached_login = NULL;
     int64_t now = clock_now(d->options.clock);
-    if (key_cache_get(d->cache, f->provider, login, now, keys))
+    int rc = 0;
+    if (is_there(q, f->provider, login, subject))
         return 0;
-    const struct forge forge = {f->kind, f->url, f->api_url, NULL};
-    int rc = forge_keys(&forge, login, keys, &q->err);
-    if (rc == 0)
-        key_cache_put(d->cache, f->provider, login, now + DIRECTORY_KEYS_LIFE_S, keys);
+    bool cached =
+        !q->fresh && key_cache_get(d->cache, f->provider, subject, now, &cached_login, &keys);
+    if (cached)
+        login = cached_login;
+    if (!cached && !login_is_right) {
+        rc = find_by_id(q, f, login, subject, &now_called);
+        login = rc ? login : now_called.login;
+    }
+    if (!cached && rc == 0) {
+        const struct forge forge = asked_as(q, f);
+        rc = forge_keys(&forge, login, &keys, &q->err);
+    }
+    /* Whose account is gone has no key that counts. */
+    if (rc == ERR_NOT_FOUND) {
+        err_clear(&q->err);
+        strv_release(&keys);
+        rc = 0;
+    }
+    if (rc == 0 && !cached)
+        key_cache_put(d->cache, f->provider, subject, now + DIRECTORY_KEYS_LIFE_S, login, &keys);
+    if (rc == 0) {
+        keep(q, f->provider, login, subject, rule, &keys);
+        q->people.v[q->people.len - 1].email = no_reply(f, subject, login);
+    }
+    forge_person_release(&now_called);
     return rc;
 }
 
-/* Adds one person with keys; somebody who is there already stays as they are. */
-static int add_person(struct question *q, const char *provider, const char *login,
-                      const char *subject, const char *rule)
+/* Somebody whose keys stand in the users file. */
+static int add_file_person(struct question *q, const char *provider, const char *login,
+                           const char *subject, const char *rule)
 {
     const struct directory *d = q->directory;
-    if (find_person(q, provider, login))
-        return 0;
     cleanup_strv struct strv keys = STRV_INIT;
-    const struct directory_forge *f = forge_of(d, provider);
-    int rc = 0;
-    if (f) {
-        rc = forge_person_keys(q, f, login, &keys);
-    } else if (d->options.users) {
+    if (is_there(q, provider, login, subject))
+        return 0;
+    if (d->options.users) {
         struct err why = ERR_INIT;
-        rc = users_keys(d->options.users, login, &keys, &why);
+        int rc = users_keys(d->options.users, login, &keys, &why);
         /* Somebody the file does not name yet: there are no keys, and there may be later. */
-        if (rc == ERR_NOT_FOUND)
-            rc = 0;
-        else if (rc)
-            err_set(&q->err, rc, "%s", why.msg);
+        if (rc && rc != ERR_NOT_FOUND)
+            return err_set(&q->err, rc, "%s", why.msg);
     }
-    if (rc)
-        return rc;
-    struct session_person *p = session_people_add(&q->people, provider, login, subject, rule);
-    p->keys = keys;
-    keys = (struct strv)STRV_INIT;
+    keep(q, provider, login, subject, rule, &keys);
     return 0;
+}
+
+static int add_allowed_one(struct question *q, const char *entry, const char *known)
+{
+    const char *colon = strchr(entry, ':');
+    if (!colon)
+        return err_set(&q->err, ERR_INVALID, "'%.80s' names no provider", entry);
+    cleanup_free char *provider = xstrndup(entry, (size_t)(colon - entry));
+    const struct directory_forge *f = forge_of(q->directory, provider);
+    const char *login = colon + 1;
+    if (!f) {
+        /* The users file's logins are ids; others are who has carried the login last. */
+        struct store_user user = {0};
+        const char *subject = *known ? known : strcmp(provider, "sshkey") == 0 ? login : NULL;
+        if (!subject && q->directory->options.store &&
+            store_user_by_login(q->directory->options.store, provider, login, &user, NULL) == 0)
+            subject = user.subject;
+        int rc = add_file_person(q, provider, login, subject, "allowed");
+        store_user_release(&user);
+        return rc;
+    }
+    if (*known)
+        return add_forge_person(q, f, login, known, false, "allowed");
+    /* Resolved to the immutable id now: a login that somebody takes over later is a stranger. */
+    struct forge_person person = {0};
+    const struct forge forge = asked_as(q, f);
+    int rc = forge_person(&forge, login, &person, &q->err);
+    if (rc == ERR_NOT_FOUND)
+        rc = err_set(&q->err, ERR_INVALID, "nobody is called %s at %s", login, provider);
+    /* Forges ignore case in logins; what they say is how it is spelled. */
+    if (rc == 0)
+        rc = add_forge_person(q, f, person.login, person.subject, true, "allowed");
+    forge_person_release(&person);
+    return rc;
 }
 
 static int add_allowed(struct question *q)
 {
     for (size_t i = 0; i < q->allowed.len; i++) {
-        const char *entry = q->allowed.v[i], *colon = strchr(entry, ':');
-        if (!colon)
-            return err_set(&q->err, ERR_INVALID, "'%.80s' names no provider", entry);
-        cleanup_free char *provider = xstrndup(entry, (size_t)(colon - entry));
-        const char *login = colon + 1, *subject = NULL;
-        const struct directory_forge *f = forge_of(q->directory, provider);
-        struct forge_person person = {0};
-        int rc = 0;
-        if (f) {
-            /* Resolved to the immutable id now: a login that somebody takes over later is a
-             * stranger. */
-            const struct forge forge = {f->kind, f->url, f->api_url, NULL};
-            rc = forge_person(&forge, login, &person, &q->err);
-            subject = person.subject;
-        }
-        if (rc == 0)
-            rc = add_person(q, provider, login, subject, "allowed");
-        forge_person_release(&person);
-        if (rc == ERR_NOT_FOUND)
-            return ERR_INVALID;
+        int rc = add_allowed_one(q, q->allowed.v[i], q->allowed_subjects.v[i]);
         if (rc)
             return rc;
     }
     return 0;
 }
 
-/* "owner/name" when the repository lies at this forge. */
-static char *path_at_forge(const char *repo_url, const struct directory_forge *f)
+static int port_of(const char *scheme, int port)
 {
-    cleanup_repo_url struct repo_url repo = {0};
+    return port ? port : strcmp(scheme, "https") == 0 ? 443 : 80;
+}
+
+/* The same forge: for web URLs the same origin, so that a token never goes to another port or in
+ * the open; for ssh the same host. */
+static bool lies_at(const struct repo_url *repo, const struct url *forge)
+{
+    if (!repo->host || !forge->host || strcmp(repo->host, forge->host) != 0)
+        return false;
+    if (repo->kind == REPO_SSH)
+        return true;
+    const char *scheme = repo->kind == REPO_HTTPS ? "https" : "http";
+    return (repo->kind == REPO_HTTPS || repo->kind == REPO_HTTP) &&
+           strcmp(scheme, forge->scheme) == 0 &&
+           port_of(scheme, repo->port) == port_of(forge->scheme, forge->port);
+}
+
+/* "owner/name" when the repository lies at this forge. */
+static char *path_at_forge(const struct repo_url *repo, const struct directory_forge *f)
+{
     cleanup_url struct url url = {0};
-    if (repo_url_parse(repo_url, strlen(repo_url), &repo, NULL) ||
-        url_parse(f->url, strlen(f->url), &url, NULL) || !repo.host || !url.host ||
-        strcmp(repo.host, url.host) != 0)
+    if (url_parse(f->url, strlen(f->url), &url, NULL) || !lies_at(repo, &url))
         return NULL;
-    char *path = xstrdup(repo.path + 1);
+    char *path = xstrdup(repo->path + 1);
     size_t n = strlen(path);
     while (n && path[n - 1] == '/')
         path[--n] = '\0';
@@ -149,58 +244,69 @@ static char *path_at_forge(const char *repo_url, const struct directory_forge *f
     return path;
 }
 
-/* The creator's own token, when the repository lies at the forge of the creator's login: for the
- * list of collaborators, and for the session's clone and publish. */
-static int find_token(struct question *q, const struct directory_forge *f, const char *path,
-                      struct str *token)
+/* The creator's own token. None is kept (another server's database, a login without one) or it has
+ * ended: whatever is public still works. */
+static int find_token(struct question *q, bool needed)
 {
     struct directory *d = q->directory;
-    if (!path || !d->options.vault || !q->creator_provider)
-        return ERR_NOT_FOUND;
-    int rc = vault_access(d->options.vault, q->creator_provider, q->subject,
-                          clock_now(d->options.clock), token, &q->err);
-    cleanup_repo_url struct repo_url repo = {0};
-    if (rc == 0 && repo_url_parse(q->repo_url, strlen(q->repo_url), &repo, NULL) == 0 &&
-        (repo.kind == REPO_HTTPS || repo.kind == REPO_HTTP))
-        q->people.token = session_token_new(
-            repo.host, f->kind == FORGE_GITHUB ? "x-access-token" : "oauth2", token->p);
-    return rc;
+    if (!d->options.vault || !q->creator_provider)
+        return 0;
+    int rc =
+        vault_access(d->options.vault, q->creator_provider, q->subject, clock_now(d->options.clock),
+                     &q->token, &q->people.token_ends_at, &q->err);
+    if (rc == 0 || (needed && rc != ERR_NOT_FOUND))
+        return rc;
+    err_clear(&q->err);
+    return 0;
 }
 
-static int add_collaborators(struct question *q, const struct directory_forge *f, const char *path,
-                             const char *token)
+/* For the session's clone and publish. */
+static void hand_out_token(struct question *q, const struct directory_forge *f,
+                           const struct repo_url *repo)
 {
-    const struct forge forge = {f->kind, f->url, f->api_url, token};
+    cleanup_str struct str host = STR_INIT;
+    if (!q->token.len || (repo->kind != REPO_HTTPS && repo->kind != REPO_HTTP))
+        return;
+    url_add_host_port(&host, repo->host,
+                      port_of(repo->kind == REPO_HTTPS ? "https" : "http", repo->port));
+    q->people.token = session_token_new(
+        host.p, f->kind == FORGE_GITHUB ? "x-access-token" : "oauth2", q->token.p);
+}
+
+static int add_collaborators(struct question *q, const struct directory_forge *f, const char *path)
+{
+    const struct forge forge = asked_as(q, f);
     cleanup_forge_people struct forge_people found = {0};
     int rc = forge_collaborators(&forge, path, &found, &q->err);
-    /* A creator without push permission may not know who has it, and so invites by name. */
-    if (rc == ERR_DENIED) {
+    /* A creator who may not push, or not see the repository, may not know who else may; they invite
+     * by name. */
+    if (rc == ERR_DENIED || rc == ERR_NOT_FOUND) {
         err_clear(&q->err);
         return 0;
     }
     for (size_t i = 0; rc == 0 && i < found.len; i++)
-        rc = add_person(q, f->provider, found.v[i].login, found.v[i].subject, "collaborator");
+        rc = add_forge_person(q, f, found.v[i].login, found.v[i].subject, true, "collaborator");
     return rc;
 }
 
 /* Somebody who logged in at a forge. */
 static int add_forge_people(struct question *q, const struct directory_forge *f)
 {
-    cleanup_free char *path = path_at_forge(q->repo_url, f);
-    cleanup_str_secret struct str token = STR_INIT;
-    int rc = find_token(q, f, path, &token);
-    /* No token is kept (another server's database, an old login): public repositories still work.
-     */
-    bool have = rc == 0;
-    if (rc == ERR_NOT_FOUND) {
-        err_clear(&q->err);
-        rc = 0;
-    }
+    cleanup_repo_url struct repo_url repo = {0};
+    cleanup_free char *path = NULL;
+    if (repo_url_parse(q->repo_url, strlen(q->repo_url), &repo, NULL) == 0)
+        path = path_at_forge(&repo, f);
+    int rc = find_token(q, path != NULL);
+    if (rc)
+        return rc;
+    if (path)
+        hand_out_token(q, f, &repo);
+    rc = add_forge_person(q, f, q->login, q->subject, false, "creator");
     if (rc)
         return rc;
     if (q->allowed_given)
         return add_allowed(q);
-    return have ? add_collaborators(q, f, path, token.p) : 0;
+    return path && q->token.len ? add_collaborators(q, f, path) : 0;
 }
 
 struct each_user {
@@ -212,7 +318,7 @@ static int add_user(const char *login, const struct strv *keys, void *payload, s
 {
     const struct each_user *e = payload;
     (void)err;
-    if (find_person(e->q, e->provider, login))
+    if (is_there(e->q, e->provider, login, login))
         return 0;
     struct session_person *p =
         session_people_add(&e->q->people, e->provider, login, login, e->rule);
@@ -228,19 +334,57 @@ static int add_users(struct question *q, const char *rule)
     return users ? users_each(users, add_user, &e, &q->err) : 0;
 }
 
+/* ---- public: everybody who is logged in and whom the server knows a key of ---- */
+
+struct guests {
+    struct store_user *v;
+    size_t len, cap;
+};
+
+static int add_guest(const struct store_user *user, void *payload, struct err *err)
+{
+    struct guests *g = payload;
+    (void)err;
+    VEC_GROW(g->v, g->len, g->cap);
+    g->v[g->len++] = (struct store_user){.provider = xstrdup(user->provider),
+                                         .subject = xstrdup(user->subject),
+                                         .login = xstrdup(user->login)};
+    return 0;
+}
+
+static int add_guests(struct question *q)
+{
+    const struct directory *d = q->directory;
+    struct guests guests = {0};
+    int rc = d->options.store
+                 ? store_user_each_logged_in(d->options.store, clock_now(d->options.clock),
+                                             SPEC_USERS_MAX, add_guest, &guests, &q->err)
+                 : 0;
+    for (size_t i = 0; i < guests.len; i++) {
+        struct store_user *u = &guests.v[i];
+        const struct directory_forge *f = forge_of(d, u->provider);
+        if (rc == 0 && f)
+            rc = add_forge_person(q, f, u->login, u->subject, false, "public");
+        store_user_release(u);
+    }
+    free(guests.v);
+    return rc ? rc : add_users(q, "public");
+}
+
 static void run(void *payload)
 {
     struct question *q = payload;
     const struct directory_forge *f = forge_of(q->directory, q->provider);
-    q->code = add_person(q, q->provider, q->login, q->subject, "creator");
-    if (q->code == 0 && f)
+    if (f)
         q->code = add_forge_people(q, f);
-    else if (q->code == 0 && q->allowed_given)
+    else
+        q->code = add_file_person(q, q->provider, q->login, q->subject, "creator");
+    if (q->code == 0 && !f && q->allowed_given)
         q->code = add_allowed(q);
-    else if (q->code == 0)
+    else if (q->code == 0 && !f)
         q->code = add_users(q, "team");
     if (q->code == 0 && q->is_public)
-        q->code = add_users(q, "public");
+        q->code = add_guests(q);
     if (q->code && !q->err.code)
         err_set(&q->err, q->code, "the people of the session could not be found");
 }
@@ -262,8 +406,12 @@ static void find(void *self, const struct session_people_query *query, session_p
     q->provider = xstrdup(query->creator->provider);
     q->subject = xstrdup(query->creator->subject);
     q->login = xstrdup(query->creator->login);
-    for (size_t i = 0; i < query->n_allowed; i++)
+    for (size_t i = 0; i < query->n_allowed; i++) {
         strv_push(&q->allowed, query->allowed[i]);
+        strv_push(&q->allowed_subjects, query->allowed_subjects ? query->allowed_subjects[i] : "");
+    }
+    q->fresh = query->fresh;
+    q->token = (struct str)STR_INIT;
     q->allowed_given = query->allowed_given;
     q->is_public = query->is_public;
     q->done = done;

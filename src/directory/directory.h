@@ -7,7 +7,10 @@
  *   nothing said   forge logins: the repository's collaborators with push permission, when the
  *                  repository lies at that forge; users-file logins: everybody in the file (rule
  * "team")
- *   --public       also everybody whose key the server knows
+ *   --public       also everybody who is logged in at the server and whose key it knows
+ *
+ * People of a forge are found by their number. A login is only where they were seen last: a renamed
+ * person is still there, somebody who took a login over is not.
  *
  * A place that cannot be asked is an error, never an empty list: nothing opens wider by a failure.
  */
@@ -38,6 +41,7 @@ struct directory_options {
     struct directory_forge forges[2];
     struct auth_providers *providers;
     struct vault *vault; /* NULL: no tokens are kept */
+    struct store *store; /* who is logged in; NULL: nobody */
     struct work_pool *pool;
     const struct clock *clock;
 };

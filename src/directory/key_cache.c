@@ -5,7 +5,8 @@
 #include <string.h>
 
 struct entry {
-    char *name; /* "provider/login" */
+    char *name; /* "provider/subject" */
+    char *login;
     int64_t until;
     struct strv keys;
 };
@@ -27,6 +28,7 @@ struct key_cache *key_cache_new(size_t max)
 static void entry_release(struct entry *e)
 {
     free(e->name);
+    free(e->login);
     strv_release(&e->keys);
 }
 
@@ -55,15 +57,17 @@ static void copy_keys(struct strv *to, const struct strv *from)
         strv_push(to, from->v[i]);
 }
 
-bool key_cache_get(struct key_cache *c, const char *provider, const char *login, int64_t now,
-                   struct strv *keys)
+bool key_cache_get(struct key_cache *c, const char *provider, const char *subject, int64_t now,
+                   char **login, struct strv *keys)
 {
-    cleanup_free char *name = xasprintf("%s/%s", provider, login);
+    cleanup_free char *name = xasprintf("%s/%s", provider, subject);
     pthread_mutex_lock(&c->lock);
     const struct entry *e = find(c, name);
     bool good = e && now < e->until;
-    if (good)
+    if (good) {
+        *login = xstrdup(e->login);
         copy_keys(keys, &e->keys);
+    }
     pthread_mutex_unlock(&c->lock);
     return good;
 }
@@ -87,14 +91,14 @@ static struct entry *place(struct key_cache *c, const char *name)
     return e;
 }
 
-void key_cache_put(struct key_cache *c, const char *provider, const char *login, int64_t until,
-                   const struct strv *keys)
+void key_cache_put(struct key_cache *c, const char *provider, const char *subject, int64_t until,
+                   const char *login, const struct strv *keys)
 {
-    cleanup_free char *name = xasprintf("%s/%s", provider, login);
+    cleanup_free char *name = xasprintf("%s/%s", provider, subject);
     pthread_mutex_lock(&c->lock);
     struct entry *e = place(c, name);
     entry_release(e);
-    *e = (struct entry){.name = xstrdup(name), .until = until};
+    *e = (struct entry){.name = xstrdup(name), .login = xstrdup(login), .until = until};
     copy_keys(&e->keys, keys);
     pthread_mutex_unlock(&c->lock);
 }

@@ -5,6 +5,7 @@
 
 #include "base/url.h"
 #include "http/client.h"
+#include "proto/spec.h"
 
 static int check_status(const struct http_response *res, const char *what, struct err *err)
 {
@@ -17,86 +18,12 @@ static int check_status(const struct http_response *res, const char *what, struc
     }
     if (res->status == 404)
         return err_set(err, ERR_NOT_FOUND, "%.200s: not found at the forge", what);
-    if (res->status == 401 || res->status == 403)
-        return err_set(err, ERR_DENIED, "%.200s: the forge refuses (%ld)", what, res->status);
+    if (res->status == 401)
+        return err_set(err, ERR_UNAUTHENTICATED,
+                       "the forge does not take the creator's token any more: log in again");
+    if (res->status == 403)
+        return err_set(err, ERR_DENIED, "%.200s: the forge refuses", what);
     return err_set(err, ERR_UNAVAILABLE, "%.200s: the forge answered %ld", what, res->status);
-}
-
-static int get(struct http_client *http, const char *url, const char *token, const char *what,
-               struct http_response *res, struct err *err)
-{
-    const char *headers[] = {"Accept: application/json", NULL};
-    const struct http_request req = {
-        .url = url,
-        .bearer = token,
-        .headers = token ? headers : NULL,
-        .connect_timeout_ms = FORGE_CONNECT_MS,
-        .timeout_ms = FORGE_TIMEOUT_MS,
-        .max_body = FORGE_BODY_MAX,
-    };
-    struct err why = ERR_INIT;
-    if (http_perform(http, &req, res, &why))
-        return err_set(err, ERR_UNAVAILABLE, "%s", why.msg);
-    return check_status(res, what, err);
-}
-
-static int open_client(struct http_client **http, struct err *err)
-{
-    const struct http_options options = {.user_agent = NULL};
-    return http_client_new(&options, http, err);
-}
-
-int forge_keys(const struct forge *f, const char *login, struct strv *keys, struct err *err)
-{
-    cleanup_http_client struct http_client *http = NULL;
-    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
-    cleanup_str struct str url = STR_INIT;
-    str_addf(&url, "%s/", f->url);
-    url_encode(&url, login, strlen(login));
-    str_adds(&url, ".keys");
-    cleanup_free char *what = xasprintf("keys of %s", login);
-    int rc = open_client(&http, err);
-    /* Public: no token goes along. */
-    if (rc || (rc = get(http, url.p, NULL, what, &res, err)))
-        return rc;
-    const char *type = http_response_header(&res, "content-type");
-    if (type && strncasecmp(type, "text/plain", 10) != 0)
-        return err_set(err, ERR_UNAVAILABLE, "%s: the forge answered with %.60s", what, type);
-    forge_read_keys(res.body.p, res.body.len, keys);
-    return 0;
-}
-
-int forge_person(const struct forge *f, const char *login, struct forge_person *out,
-                 struct err *err)
-{
-    bool gitlab = f->kind == FORGE_GITLAB;
-    cleanup_http_client struct http_client *http = NULL;
-    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
-    cleanup_json struct json_object *answer = NULL;
-    cleanup_str struct str url = STR_INIT;
-    str_addf(&url, "%s%s", f->api_url, gitlab ? "/api/v4/users?username=" : "/users/");
-    url_encode(&url, login, strlen(login));
-    int rc = open_client(&http, err);
-    if (rc || (rc = get(http, url.p, f->token, login, &res, err)) ||
-        (rc = http_response_json(&res, &answer, err)))
-        return rc;
-    struct json_object *user = answer;
-    if (gitlab) {
-        if (!json_object_is_type(answer, json_type_array))
-            return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
-        if (json_object_array_length(answer) != 1)
-            return err_set(err, ERR_NOT_FOUND, "nobody is called %s at the forge", login);
-        user = json_object_array_get_idx(answer, 0);
-    }
-    int64_t id = 0;
-    const char *name = NULL;
-    struct err why = ERR_INIT;
-    if (json_get_i64(user, "id", 1, INT64_MAX, &id, &why) ||
-        json_get_str(user, gitlab ? "username" : "login", 255, &name, &why))
-        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: %s", why.msg);
-    out->subject = xasprintf("%lld", (long long)id);
-    out->login = xstrdup(name);
-    return 0;
 }
 
 static bool same_origin(const char *a, const char *b)
@@ -105,6 +32,168 @@ static bool same_origin(const char *a, const char *b)
     cleanup_url struct url y = {0};
     return url_parse(a, strlen(a), &x, NULL) == 0 && url_parse(b, strlen(b), &y, NULL) == 0 &&
            strcmp(x.scheme, y.scheme) == 0 && strcmp(x.host, y.host) == 0 && x.port == y.port;
+}
+
+static int get_once(struct http_client *http, const char *url, const char *token,
+                    struct http_response *res, struct err *err)
+{
+    const char *headers[] = {"Accept: application/json", NULL};
+    const struct http_request req = {
+        .url = url,
+        .bearer = token,
+        .headers = headers,
+        .connect_timeout_ms = FORGE_CONNECT_MS,
+        .timeout_ms = FORGE_TIMEOUT_MS,
+        .max_body = FORGE_BODY_MAX,
+    };
+    struct err why = ERR_INIT;
+    int rc = http_perform(http, &req, res, &why);
+    return rc ? err_set(err, ERR_UNAVAILABLE, "%s", why.msg) : 0;
+}
+
+/* The API. What was renamed is a redirect to its number; the token follows on the same origin only.
+ */
+static int get(struct http_client *http, const char *url, const char *token, const char *what,
+               struct http_response *res, struct err *err)
+{
+    cleanup_free char *at = xstrdup(url);
+    for (int hops = 0;; hops++) {
+        int rc = get_once(http, at, token, res, err);
+        if (rc)
+            return rc;
+        const char *to = http_response_header(res, "location");
+        if (res->status < 301 || res->status > 308 || !to || hops == FORGE_REDIRECTS_MAX ||
+            !same_origin(to, at))
+            return check_status(res, what, err);
+        char *next = xstrdup(to);
+        free(at);
+        at = next;
+    }
+}
+
+static int get_json(struct http_client *http, const char *url, const char *token, const char *what,
+                    struct http_response *res, struct json_object **answer, struct err *err)
+{
+    int rc = get(http, url, token, what, res, err);
+    if (rc)
+        return rc;
+    struct err why = ERR_INIT;
+    if (http_response_json(res, answer, &why))
+        return err_set(err, ERR_UNAVAILABLE, "%.200s: the forge's answer is no JSON", what);
+    return 0;
+}
+
+static int open_client(struct http_client **http, struct err *err)
+{
+    const struct http_options options = {.user_agent = NULL};
+    return http_client_new(&options, http, err);
+}
+
+/* 1: there is no such page here. */
+static int keys_by_page(const struct forge *f, struct http_client *http, const char *login,
+                        const char *what, struct strv *keys, struct err *err)
+{
+    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+    cleanup_str struct str url = STR_INIT;
+    str_addf(&url, "%s/", f->url);
+    url_encode(&url, login, strlen(login));
+    str_adds(&url, ".keys");
+    /* Public: no token goes along. */
+    int rc = get_once(http, url.p, NULL, &res, err);
+    if (rc)
+        return rc;
+    if (res.status >= 300 && res.status < 405 && !http_response_is_rate_limit(&res))
+        return 1;
+    if ((rc = check_status(&res, what, err)))
+        return rc;
+    const char *type = http_response_header(&res, "content-type");
+    if (type && strncasecmp(type, "text/plain", 10) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "%s: the forge answered with %.60s", what, type);
+    forge_read_keys(res.body.p, res.body.len, keys);
+    return 0;
+}
+
+static int keys_by_api(const struct forge *f, struct http_client *http, const char *login,
+                       const char *what, struct strv *keys, struct err *err)
+{
+    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+    cleanup_json struct json_object *answer = NULL;
+    cleanup_str struct str url = STR_INIT;
+    str_addf(&url, "%s%s/users/", f->api_url, f->kind == FORGE_GITLAB ? "/api/v4" : "");
+    url_encode(&url, login, strlen(login));
+    str_adds(&url, "/keys?per_page=100");
+    int rc = get_json(http, url.p, f->token, what, &res, &answer, err);
+    return rc ? rc : forge_read_key_list(answer, keys, err);
+}
+
+int forge_keys(const struct forge *f, const char *login, struct strv *keys, struct err *err)
+{
+    cleanup_http_client struct http_client *http = NULL;
+    cleanup_free char *what = xasprintf("keys of %s", login);
+    int rc = open_client(&http, err);
+    if (rc == 0)
+        rc = keys_by_page(f, http, login, what, keys, err);
+    return rc == 1 ? keys_by_api(f, http, login, what, keys, err) : rc;
+}
+
+static int read_user(const struct forge *f, struct json_object *user, struct forge_person *out,
+                     struct err *err)
+{
+    int64_t id = 0;
+    const char *name = NULL;
+    struct err why = ERR_INIT;
+    if (json_get_i64(user, "id", 1, INT64_MAX, &id, &why) ||
+        json_get_str(user, f->kind == FORGE_GITLAB ? "username" : "login", 255, &name, &why))
+        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: %s", why.msg);
+    if (!spec_login_is_valid(name))
+        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: an odd login");
+    out->subject = xasprintf("%lld", (long long)id);
+    out->login = xstrdup(name);
+    return 0;
+}
+
+/* path is behind the API's URL; list: the answer is a list of one. */
+static int ask_person(const struct forge *f, const char *path, const char *who, bool list,
+                      struct forge_person *out, struct err *err)
+{
+    cleanup_http_client struct http_client *http = NULL;
+    cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
+    cleanup_json struct json_object *answer = NULL;
+    cleanup_free char *url = xasprintf("%s%s", f->api_url, path);
+    int rc = open_client(&http, err);
+    if (rc || (rc = get_json(http, url, f->token, who, &res, &answer, err)))
+        return rc;
+    if (!list)
+        return read_user(f, answer, out, err);
+    if (!json_object_is_type(answer, json_type_array))
+        return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
+    if (json_object_array_length(answer) != 1)
+        return err_set(err, ERR_NOT_FOUND, "nobody is called %s at the forge", who);
+    return read_user(f, json_object_array_get_idx(answer, 0), out, err);
+}
+
+int forge_person(const struct forge *f, const char *login, struct forge_person *out,
+                 struct err *err)
+{
+    bool gitlab = f->kind == FORGE_GITLAB;
+    cleanup_str struct str path = STR_INIT;
+    str_adds(&path, gitlab ? "/api/v4/users?username=" : "/users/");
+    url_encode(&path, login, strlen(login));
+    return ask_person(f, path.p, login, gitlab, out, err);
+}
+
+int forge_person_by_id(const struct forge *f, const char *subject, struct forge_person *out,
+                       struct err *err)
+{
+    cleanup_str struct str path = STR_INIT;
+    str_adds(&path, f->kind == FORGE_GITLAB ? "/api/v4/users/" : "/user/");
+    url_encode(&path, subject, strlen(subject));
+    int rc = ask_person(f, path.p, subject, false, out, err);
+    if (rc == 0 && strcmp(out->subject, subject) != 0) {
+        forge_person_release(out);
+        return err_set(err, ERR_UNAVAILABLE, "the forge answered about somebody else");
+    }
+    return rc;
 }
 
 static void first_page(const struct forge *f, const char *repository, struct str *url)
@@ -128,8 +217,7 @@ int forge_collaborators(const struct forge *f, const char *repository, struct fo
     for (int page = 0; rc == 0 && page < FORGE_PAGES_MAX; page++) {
         cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
         cleanup_json struct json_object *answer = NULL;
-        if ((rc = get(http, url.p, f->token, repository, &res, err)) ||
-            (rc = http_response_json(&res, &answer, err)) ||
+        if ((rc = get_json(http, url.p, f->token, repository, &res, &answer, err)) ||
             (rc = forge_read_people(f->kind, answer, people, err)))
             return rc;
         const char *link = http_response_header(&res, "link");

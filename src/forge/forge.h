@@ -19,7 +19,8 @@
 #define FORGE_BODY_MAX (4 * 1024 * 1024)
 #define FORGE_PAGES_MAX 100
 #define FORGE_PEOPLE_MAX 4096
-#define FORGE_KEYS_MAX 64 /* of one person; more are left out */
+#define FORGE_KEYS_MAX 64     /* of one person; more are left out */
+#define FORGE_REDIRECTS_MAX 3 /* of the API, for what was renamed; on the same origin only */
 #define FORGE_CONNECT_MS 5000
 #define FORGE_TIMEOUT_MS 10000
 
@@ -44,18 +45,24 @@ struct forge_people {
 void forge_people_release(struct forge_people *p);
 #define cleanup_forge_people cleanup(forge_people_release)
 
-/* Pushes "type base64" of each key that is good for us. ERR_NOT_FOUND: no such login;
- * ERR_UNAVAILABLE: could not be asked; ERR_LIMIT: asked too often, message says until when. */
+/* Pushes "type base64" of each key that is good for us: from the public page of keys, or, where
+ * there is none (a server that shows nothing without a login), from the API. ERR_NOT_FOUND: no such
+ * login; ERR_UNAVAILABLE: could not be asked; ERR_LIMIT: asked too often, message says until when.
+ */
 int forge_keys(const struct forge *f, const char *login, struct strv *keys, struct err *err);
 
 /* Who may push to the repository "owner/name" (GitLab: also deeper), over all pages. ERR_DENIED:
- * the token may not know; ERR_NOT_FOUND: no such repository, or invisible with this token. */
+ * the token may not know; ERR_UNAUTHENTICATED: the token is not good any more; ERR_NOT_FOUND: no
+ * such repository, or invisible with this token. */
 int forge_collaborators(const struct forge *f, const char *repository, struct forge_people *people,
                         struct err *err);
 
 /* Who has this login now. */
 int forge_person(const struct forge *f, const char *login, struct forge_person *out,
                  struct err *err);
+/* Who this number is, and what they are called now. */
+int forge_person_by_id(const struct forge *f, const char *subject, struct forge_person *out,
+                       struct err *err);
 void forge_person_release(struct forge_person *p);
 
 /* ---- readers
@@ -65,6 +72,9 @@ void forge_person_release(struct forge_person *p);
 /* A page of keys as text, one a line. Lines that are no key of an allowed type, or that carry
  * options, are left out. */
 void forge_read_keys(const char *text, size_t len, struct strv *keys);
+
+/* The same from the API's list of keys. ERR_UNAVAILABLE: it is none. */
+int forge_read_key_list(struct json_object *list, struct strv *keys, struct err *err);
 
 /* One page of people; only those who may push are added. */
 int forge_read_people(enum forge_kind kind, struct json_object *page, struct forge_people *people,

@@ -24,21 +24,40 @@ void forge_people_release(struct forge_people *p)
     memset(p, 0, sizeof *p);
 }
 
+static void take_key(const char *line, size_t len, struct strv *keys)
+{
+    cleanup_ssh_key struct ssh_key key;
+    cleanup_str struct str text = STR_INIT;
+    if (keys->len >= FORGE_KEYS_MAX || ssh_key_parse_line(line, len, &key, NULL))
+        return;
+    ssh_key_format(&key, &text);
+    if (!strv_has(keys, text.p))
+        strv_push(keys, text.p);
+}
+
 void forge_read_keys(const char *text, size_t len, struct strv *keys)
 {
     const char *end = text + len;
-    while (text < end && keys->len < FORGE_KEYS_MAX) {
+    while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline ? newline : end;
-        cleanup_ssh_key struct ssh_key key;
-        if (ssh_key_parse_line(text, (size_t)(stop - text), &key, NULL) == 0) {
-            cleanup_str struct str line = STR_INIT;
-            ssh_key_format(&key, &line);
-            if (!strv_has(keys, line.p))
-                strv_push(keys, line.p);
-        }
+        take_key(text, (size_t)(stop - text), keys);
         text = stop + 1;
     }
+}
+
+int forge_read_key_list(struct json_object *list, struct strv *keys, struct err *err)
+{
+    if (!json_object_is_type(list, json_type_array))
+        return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        const char *line = NULL;
+        struct err why = ERR_INIT;
+        if (json_get_str(json_object_array_get_idx(list, i), "key", FORGE_BODY_MAX, &line, &why))
+            return err_set(err, ERR_UNAVAILABLE, "the forge's list is unusable: %s", why.msg);
+        take_key(line, strlen(line), keys);
+    }
+    return 0;
 }
 
 /* ERR_INVALID: the page is not what was asked for. */
@@ -47,9 +66,16 @@ static int may_push(enum forge_kind kind, struct json_object *item, bool *out, s
     *out = false;
     if (kind == FORGE_GITLAB) {
         int64_t level = 0;
-        int rc = json_get_i64(item, "access_level", 0, 1000, &level, err);
-        *out = rc == 0 && level >= GITLAB_DEVELOPER;
-        return rc;
+        const char *state = "active", *membership = "active";
+        int rc;
+        if ((rc = json_get_i64(item, "access_level", 0, 1000, &level, err)) ||
+            (rc = json_opt_str(item, "state", 64, &state, err)) ||
+            (rc = json_opt_str(item, "membership_state", 64, &membership, err)))
+            return rc;
+        /* Blocked people, and those whose membership nobody has approved yet, stay in the list. */
+        *out = level >= GITLAB_DEVELOPER && strcmp(state, "active") == 0 &&
+               strcmp(membership, "active") == 0;
+        return 0;
     }
     struct json_object *permissions = NULL;
     int rc = json_opt_object(item, "permissions", &permissions, err);

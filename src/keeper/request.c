@@ -60,7 +60,7 @@ static int take_token(struct json_object *obj, struct keeper_request *out, struc
     int rc = json_opt_object(obj, "token", &token, err);
     if (rc || !token)
         return rc;
-    if ((rc = json_get_str(token, "host", URL_HOST_MAX, &host, err)) != 0 ||
+    if ((rc = json_get_str(token, "host", KEEPER_HOST_MAX, &host, err)) != 0 ||
         (rc = json_get_str(token, "username", 256, &username, err)) != 0 ||
         (rc = json_get_str(token, "secret", KEEPER_SECRET_MAX, &secret, err)) != 0)
         return err_wrap(err, "token");

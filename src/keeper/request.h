@@ -14,7 +14,8 @@
 #include "proto/spec.h"
 
 #define KEEPER_SECRET_MAX 8192
-#define KEEPER_PIECE_MAX (1024 * 1024) /* of an archive in one answer */
+#define KEEPER_HOST_MAX (URL_HOST_MAX + 8) /* with brackets and a port */
+#define KEEPER_PIECE_MAX (1024 * 1024)     /* of an archive in one answer */
 
 enum keeper_verb {
     KEEPER_INFO,

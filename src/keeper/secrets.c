@@ -114,12 +114,15 @@ static int add_ssh(const struct secrets_files *files, struct json_object *out, s
     return 0;
 }
 
-/* Whether `given` is for this host. */
-static bool is_for(struct json_object *given, const char *host)
+/* Whether `given` is for this host, or for this host and port. */
+static bool is_for(struct json_object *given, const struct repo_url *repo)
 {
     const char *its = NULL;
-    return given && json_get_str(given, "host", URL_HOST_MAX, &its, NULL) == 0 &&
-           strcasecmp(its, host) == 0;
+    cleanup_str struct str with_port = STR_INIT;
+    int port = repo->port ? repo->port : repo->kind == REPO_HTTPS ? 443 : 80;
+    url_add_host_port(&with_port, repo->host, port);
+    return given && json_get_str(given, "host", KEEPER_HOST_MAX, &its, NULL) == 0 &&
+           (strcasecmp(its, repo->host) == 0 || strcasecmp(its, with_port.p) == 0);
 }
 
 int secrets_hello(const struct secrets_files *files, const struct session_spec *spec,
@@ -133,7 +136,7 @@ int secrets_hello(const struct secrets_files *files, const struct session_spec *
     cleanup_json struct json_object *hello = json_object_new_object();
     if (repo.kind == REPO_SSH)
         rc = add_ssh(files, hello, err);
-    else if (repo.host && is_for(given, repo.host))
+    else if (repo.host && is_for(given, &repo))
         json_add(hello, "token", json_object_get(given));
     else if (repo.host)
         rc = add_forge_token(files, repo.host, hello, err);

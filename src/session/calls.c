@@ -80,7 +80,7 @@ static void on_people(int code, const struct session_people *people, const struc
     free(p);
 }
 
-void pending_people(struct session *one, pending_people_fn fn, void *payload)
+void pending_people(struct session *one, bool fresh, pending_people_fn fn, void *payload)
 {
     struct sessions *s = one->owner;
     struct pending *p = pending_new(s, one->row.id);
@@ -94,8 +94,12 @@ void pending_people(struct session *one, pending_people_fn fn, void *payload)
         .creator = &creator,
         .allowed = one->access.allowed.v,
         .n_allowed = one->access.allowed.len,
+        .allowed_subjects = one->access.allowed_ids.len == one->access.allowed.len
+                                ? one->access.allowed_ids.v
+                                : NULL,
         .allowed_given = one->access.allowed_given,
         .is_public = one->access.is_public,
+        .fresh = fresh,
     };
     s->directory->find(s->directory->self, &query, on_people, p);
 }

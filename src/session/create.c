@@ -258,6 +258,7 @@ static int allocate(struct creation *c, struct session *one, struct err *err)
     one->state = SESSION_PROVISIONING;
     one->saved_activity = now;
     one->access = c->access;
+    access_know(&one->access, c->provider, c->subject, c->login);
     c->access = (struct access){0};
     fill_spec(c, id, &one->spec);
     int rc = make_host_key(&one->spec, err);

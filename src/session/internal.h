@@ -12,6 +12,9 @@
 #define LIST_EVERY_MS 15000 /* looking for what is not as the registry says */
 #define INFO_EVERY_MS 10000
 #define PEOPLE_EVERY_S 300
+#define RENEW_BEFORE_S 60 /* a session's token, before it ends */
+#define RENEW_AGAIN_S 30
+#define RETELL_MS 10000
 #define HOUSEKEEPING_S 3600
 #define ACTIVITY_SAVE_S 60 /* last_activity_at goes to the disk at most so often */
 #define RETRY_FIRST_MS 1000
@@ -38,15 +41,20 @@ struct session {
     struct access access;
     enum session_state state;
 
-    bool begun;          /* provisioning was taken up by this process */
-    bool calling;        /* start, stop or cleanup is under way at the keeper */
-    bool finding;        /* the directory is being asked */
-    bool asking_health;  /* whether it is idle */
-    int moves;           /* to another port or subnet, since these were taken */
-    int failures;        /* of the current endeavour, in a row */
-    int64_t retry_at_ms; /* not before, monotonic */
-    int64_t ready_at_ms; /* monotonic */
-    int64_t people_at;   /* when they were last found */
+    bool begun;           /* provisioning was taken up by this process */
+    bool calling;         /* start, stop or cleanup is under way at the keeper */
+    bool finding;         /* the directory is being asked */
+    bool asking_health;   /* whether it is idle */
+    int moves;            /* to another port or subnet, since these were taken */
+    int failures;         /* of the current endeavour, in a row */
+    int64_t retry_at_ms;  /* not before, monotonic */
+    int64_t ready_at_ms;  /* monotonic */
+    int64_t people_at;    /* when they were last found */
+    uint64_t finds;       /* questions that were asked */
+    uint64_t found;       /* the latest question that was answered */
+    bool token_untold;    /* the agent does not have it yet */
+    int64_t retell_at_ms; /* the agent did not take its people: again then; 0: it did */
+    int64_t token_due;    /* when the token must be renewed, 0: never */
     int64_t saved_activity;
     struct json_object *token; /* the creator's, for the repository; in memory only; NULL: none */
     struct str info; /* the SessionInfo as JSON, made when it is asked for; empty: not made */
@@ -99,11 +107,12 @@ typedef void (*pending_fn)(struct sessions *s, struct session *one, int code,
 void pending_call(struct sessions *s, const char *id, const char *verb, struct json_object *args,
                   keeper_data_fn on_data, pending_fn fn, void *payload);
 
-/* Asks the directory for the people of a session. people is NULL unless code is 0. */
+/* Asks the directory for the people of a session; fresh: nothing remembered will do. people is NULL
+ * unless code is 0. */
 typedef void (*pending_people_fn)(struct sessions *s, struct session *one, int code,
                                   const struct session_people *people, const struct err *err,
                                   void *payload);
-void pending_people(struct session *one, pending_people_fn fn, void *payload);
+void pending_people(struct session *one, bool fresh, pending_people_fn fn, void *payload);
 
 void pending_cancel_all(struct sessions *s);
 
@@ -166,7 +175,8 @@ bool session_port_is_taken(const char *bind_address, int port);
 void lifecycle_provision(struct session *one);
 /* Running, but not as it should be. */
 void lifecycle_resume(struct session *one);
-/* Keeps what the directory gave; true: it is another one than before. */
+/* Keeps what the directory gave, also for the creator's other sessions at that host: a renewed
+ * token may have ended the one before. True: it is another one than before. */
 bool lifecycle_take_token(struct session *one, const struct session_people *people);
 /* Hands it to the agent of a running session. */
 void lifecycle_give_token(struct session *one);
@@ -183,7 +193,7 @@ void lifecycle_event(const char *event, struct json_object *obj, void *payload);
 
 /* Finds the people of a session anew and, when they changed, tells the agent. done (may be NULL)
  * runs once; one is NULL when the session is gone by then. */
-void people_find_again(struct session *one, pending_fn done, void *payload);
+void people_find_again(struct session *one, bool fresh, pending_fn done, void *payload);
 /* Makes the spec's users from the people and tells the agent of a running session. */
 void people_tell(struct session *one);
 

@@ -136,26 +136,56 @@ static void call_start(struct session *one, bool resume)
         json_get_str(one->token, "username", 65536, &username, NULL) == 0 &&
         json_get_str(one->token, "secret", 65536, &secret, NULL) == 0)
         json_add(args, "token", session_token_new(host, username, secret));
+    one->token_untold = false;
     one->calling = true;
     pending_call(one->owner, one->row.id, "start", args, NULL, started, NULL);
 }
 
+static const char *token_text(struct json_object *token, const char *member)
+{
+    const char *text = "";
+    if (token)
+        json_opt_str(token, member, 65536, &text, NULL);
+    return text;
+}
+
+static bool take_token(struct session *one, struct json_object *token, int64_t due)
+{
+    one->token_due = due;
+    if (one->token &&
+        str_equal_secret(token_text(one->token, "secret"), token_text(token, "secret")))
+        return false;
+    struct json_object *own = session_token_new(
+        token_text(token, "host"), token_text(token, "username"), token_text(token, "secret"));
+    session_token_free(one->token);
+    one->token = own;
+    one->token_untold = true;
+    return true;
+}
+
 bool lifecycle_take_token(struct session *one, const struct session_people *people)
 {
-    const char *old = NULL, *now = NULL;
+    struct sessions *s = one->owner;
+    int64_t now = clock_now(s->clock), due = 0;
     if (!people->token)
         return false;
-    if (one->token)
-        json_opt_str(one->token, "secret", 65536, &old, NULL);
-    json_opt_str(people->token, "secret", 65536, &now, NULL);
-    if (old && now && str_equal_secret(old, now))
-        return false;
-    const char *host = "", *username = "";
-    json_opt_str(people->token, "host", 65536, &host, NULL);
-    json_opt_str(people->token, "username", 65536, &username, NULL);
-    session_token_free(one->token);
-    one->token = session_token_new(host, username, now ? now : "");
-    return true;
+    if (people->token_ends_at) {
+        int64_t left = people->token_ends_at - now;
+        int64_t before = left / 3 < RENEW_BEFORE_S ? left / 3 : RENEW_BEFORE_S;
+        due = people->token_ends_at - before;
+        due = due > now ? due : now + 1;
+    }
+    bool fresh = take_token(one, people->token, due);
+    for (size_t i = 0; fresh && i < s->len; i++) {
+        struct session *other = s->order[i];
+        const struct session_caller creator = {.provider = one->row.creator_provider,
+                                               .subject = one->row.creator_subject};
+        if (other != one && other->token && session_owns(other, &creator) &&
+            strcmp(token_text(other->token, "host"), token_text(people->token, "host")) == 0 &&
+            take_token(other, people->token, due))
+            lifecycle_give_token(other);
+    }
+    return fresh;
 }
 
 void lifecycle_give_token(struct session *one)
@@ -190,7 +220,7 @@ void lifecycle_provision(struct session *one)
 {
     one->begun = true;
     one->finding = true;
-    pending_people(one, provision_found, NULL);
+    pending_people(one, false, provision_found, NULL);
 }
 
 void lifecycle_resume(struct session *one)
@@ -411,8 +441,10 @@ static void tick_provisioning(struct session *one)
 static void tick_running(struct session *one)
 {
     bool resuming = strcmp(one->row.stage, STAGE_RESUMING) == 0;
-    if (resuming && is_due(one))
+    if ((resuming || one->token_untold) && is_due(one))
         call_start(one, true);
+    if (one->retell_at_ms && now_ms(one) >= one->retell_at_ms)
+        people_tell(one);
     if (!resuming && one->failures > 0 && now_ms(one) - one->ready_at_ms >= STEADY_MS)
         settled(one);
     if (one->row.last_activity_at - one->saved_activity >= ACTIVITY_SAVE_S)

@@ -157,6 +157,7 @@ static int fill_from_row(struct session *one, const struct store_session *row, s
         .last_activity_at = row->last_activity_at,
         .ended_at = row->ended_at,
     };
+    access_know(&one->access, row->creator_provider, row->creator_subject, row->creator_login);
     one->saved_activity = row->last_activity_at;
     return 0;
 }

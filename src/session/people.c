@@ -8,17 +8,19 @@
 static void told(struct sessions *s, struct session *one, int code, struct json_object *reply,
                  const struct err *err, void *payload)
 {
-    (void)s;
     (void)reply;
     (void)payload;
-    if (one && code && code != ERR_CANCELLED)
-        log_fields(LOG_LEVEL_WARN, "keys not renewed in the session", "session", one->row.id, "why",
-                   err->msg, NULL);
+    if (!one || !code || code == ERR_CANCELLED)
+        return;
+    one->retell_at_ms = clock_mono_ms(s->clock) + RETELL_MS;
+    log_fields(LOG_LEVEL_WARN, "keys not renewed in the session", "session", one->row.id, "why",
+               err->msg, NULL);
 }
 
 void people_tell(struct session *one)
 {
     access_fill_users(&one->access, &one->spec);
+    one->retell_at_ms = 0;
     if (one->state != SESSION_RUNNING)
         return;
     struct json_object *args = session_args(one);
@@ -30,6 +32,7 @@ void people_tell(struct session *one)
  * ---------------------------------------------------------------------------------------- */
 
 struct again {
+    uint64_t question;
     pending_fn done;
     void *payload;
 };
@@ -45,9 +48,16 @@ static void found_again(struct sessions *s, struct session *one, int code,
     if (one && code && code != ERR_CANCELLED)
         log_fields(LOG_LEVEL_WARN, "keys of a session not found", "session", one->row.id, "why",
                    err->msg, NULL);
-    if (one && code == 0 && access_set_people(&one->access, people)) {
-        people_tell(one);
-        session_save(one);
+    /* The token was tried and could not be renewed: not at every tick again. */
+    if (one && code && one->token_due)
+        one->token_due = one->people_at + RENEW_AGAIN_S;
+    /* An answer to an earlier question tells what was true before the last one. */
+    if (one && code == 0 && a->question > one->found) {
+        one->found = a->question;
+        if (access_set_people(&one->access, people)) {
+            people_tell(one);
+            session_save(one);
+        }
     }
     if (one && code == 0 && lifecycle_take_token(one, people))
         lifecycle_give_token(one);
@@ -56,12 +66,12 @@ static void found_again(struct sessions *s, struct session *one, int code,
     free(a);
 }
 
-void people_find_again(struct session *one, pending_fn done, void *payload)
+void people_find_again(struct session *one, bool fresh, pending_fn done, void *payload)
 {
     struct again *a = xcalloc(1, sizeof *a);
-    *a = (struct again){.done = done, .payload = payload};
+    *a = (struct again){.question = ++one->finds, .done = done, .payload = payload};
     one->finding = true;
-    pending_people(one, found_again, a);
+    pending_people(one, fresh, found_again, a);
 }
 
 /* ---- members
@@ -116,6 +126,7 @@ static struct json_object *member_to_json(const struct session *one, const struc
     }
     struct json_object *obj = json_object_new_object();
     json_add_str(obj, "login", p->login);
+    json_add_str(obj, "login_now", p->now);
     json_add_str(obj, "provider", p->provider);
     json_add_str(obj, "rule", p->rule);
     json_add_i64(obj, "keys", (int64_t)p->keys.len);
@@ -184,10 +195,19 @@ static void refreshed(struct sessions *s, struct session *one, int code, struct 
 {
     (void)s;
     (void)reply;
-    if (code || !one)
+    if (code && code != ERR_CANCELLED)
+        asker_fail(payload, ERR_UNAVAILABLE, err->msg);
+    else if (code || !one)
         asker_fail(payload, code ? code : ERR_NOT_FOUND, code ? err->msg : "no such session");
     else
         show_members(one, payload);
+}
+
+void sessions_login(struct sessions *s)
+{
+    for (size_t i = 0; i < s->len; i++)
+        if (s->order[i]->access.is_public)
+            s->order[i]->people_at = 0;
 }
 
 void session_refresh(struct sessions *s, const struct session_caller *caller, const char *id,
@@ -201,7 +221,7 @@ void session_refresh(struct sessions *s, const struct session_caller *caller, co
     if (rc)
         done(rc, NULL, 0, &err, payload);
     else
-        people_find_again(one, refreshed, asker_new(done, payload));
+        people_find_again(one, true, refreshed, asker_new(done, payload));
 }
 
 /* ---- kick
@@ -249,9 +269,11 @@ void session_kick(struct sessions *s, const struct session_caller *caller, const
     if (rc == 0)
         rc = access_name(login, one->row.creator_provider, &name, &err);
     char *colon = strchr(name.p, ':');
+    const char *target = NULL;
     if (rc == 0) {
         *colon = '\0';
-        rc = keep_out(one, name.p, colon + 1, &err);
+        target = access_session_login(&one->access, name.p, colon + 1);
+        rc = keep_out(one, name.p, target, &err);
     }
     if (rc) {
         done(rc, NULL, 0, &err, payload);
@@ -264,7 +286,7 @@ void session_kick(struct sessions *s, const struct session_caller *caller, const
     }
     struct json_object *args = session_args(one);
     json_add_str(args, "provider", name.p);
-    json_add_str(args, "login", colon + 1);
+    json_add_str(args, "login", target);
     pending_call(s, one->row.id, "kick", args, NULL, kicked, a);
 }
 

@@ -194,8 +194,9 @@ static void reap(struct session *one)
         one->asking_health = true;
         pending_call(s, one->row.id, "health", session_args(one), NULL, idle_answer, NULL);
     } else if (one->state == SESSION_RUNNING && !one->finding &&
-               now - one->people_at >= PEOPLE_EVERY_S) {
-        people_find_again(one, NULL, NULL);
+               (now - one->people_at >= PEOPLE_EVERY_S ||
+                (one->token_due && now >= one->token_due))) {
+        people_find_again(one, false, NULL, NULL);
     }
 }
 

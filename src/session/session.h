@@ -65,6 +65,7 @@ struct session_person {
     char *provider;
     char *login;
     char *subject; /* NULL: not known yet, the login decides */
+    char *now;     /* NULL, or what they are called now; login is then their name in this session */
     char *email;   /* NULL: none */
     char *rule;    /* "creator", "allowed", "team", "collaborator", "public" */
     struct strv keys;
@@ -76,6 +77,7 @@ struct session_people {
     /* {"host","username","secret"}: the creator's own token for the repository, owned; NULL: none.
      * A secret that is never written down. */
     struct json_object *token;
+    int64_t token_ends_at; /* 0: it does not */
 };
 void session_people_release(struct session_people *p);
 struct json_object *session_token_new(const char *host, const char *username, const char *secret);
@@ -91,8 +93,10 @@ struct session_people_query {
     const struct session_caller *creator;
     char *const *allowed; /* "provider:login" each, the provider always there */
     size_t n_allowed;
-    bool allowed_given; /* false: the default of the provider (team, collaborators) */
+    char *const *allowed_subjects; /* beside allowed: the id it was resolved to, "": not yet */
+    bool allowed_given;            /* false: the default of the provider (team, collaborators) */
     bool is_public;
+    bool fresh; /* nothing remembered will do */
 };
 
 /* Finds the people of a session and their keys. A directory that is down fails, it never opens a
@@ -200,7 +204,8 @@ int session_extend(struct sessions *s, const struct session_caller *caller, cons
  * those at the shared terminal role and keyboard, waiting (docs/protocols.md, 4). */
 void session_members(struct sessions *s, const struct session_caller *caller, const char *id,
                      session_reply_fn done, void *payload);
-/* Owner only: people and keys are fetched anew; answers as session_members does. */
+/* Owner only: people and keys are fetched anew; answers as session_members does. ERR_UNAVAILABLE:
+ * they cannot be found, everything stays as it was. */
 void session_refresh(struct sessions *s, const struct session_caller *caller, const char *id,
                      session_reply_fn done, void *payload);
 /* Owner only: closes that person's connections and keeps them out. login or "provider:login"
@@ -212,6 +217,9 @@ void session_kick(struct sessions *s, const struct session_caller *caller, const
  * waits (approve). Answers as session_members does. */
 void session_role(struct sessions *s, const struct session_caller *caller, const char *id,
                   const char *login, const char *role, session_reply_fn done, void *payload);
+
+/* Somebody logged in: public sessions look for their people again. */
+void sessions_login(struct sessions *s);
 
 /* ---- archives: owner only
  * ------------------------------------------------------------------------------- */

@@ -53,6 +53,13 @@ int store_user_get(struct store *store, int64_t id, struct store_user *out, stru
 int store_user_by_login(struct store *store, const char *provider, const char *login,
                         struct store_user *out, struct err *err);
 
+/* Everybody with a refresh token that still works, at most `max`, longest known first. each borrows
+ * the user and must not call the store. */
+int store_user_each_logged_in(struct store *store, int64_t now, int64_t max,
+                              int (*each)(const struct store_user *u, void *payload,
+                                          struct err *err),
+                              void *payload, struct err *err);
+
 /* ---- refresh tokens: only hashes; a family is one login and all its rotations
  * --------------------- */
 

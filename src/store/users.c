@@ -86,3 +86,31 @@ int store_user_by_login(struct store *store, const char *provider, const char *l
                                "ss", provider, login),
                     out, err);
 }
+
+int store_user_each_logged_in(struct store *store, int64_t now, int64_t max,
+                              int (*each)(const struct store_user *u, void *payload,
+                                          struct err *err),
+                              void *payload, struct err *err)
+{
+    DB_SCOPE(store);
+    sqlite3_stmt *st =
+        db_prepare(store, err,
+                   "SELECT id, provider, subject, login, created_at, seen_at FROM users"
+                   " WHERE EXISTS (SELECT 1 FROM refresh_tokens WHERE user_id = users.id"
+                   " AND revoked_at = 0 AND expires_at > ?1) ORDER BY id LIMIT ?2",
+                   "ii", now, max);
+    if (!st)
+        return ERR_FAILED;
+    int rc;
+    while ((rc = db_step(store, st, err)) > 0) {
+        struct store_user user;
+        read_user(st, &user);
+        rc = each(&user, payload, err);
+        store_user_release(&user);
+        if (rc) {
+            db_done(st);
+            return rc;
+        }
+    }
+    return rc;
+}

@@ -36,6 +36,10 @@ class Rest:
     def people(self):
         return self.state().get("people", {})
 
+    def find(self, login):
+        """The login as it is spelled: people may type it in any case."""
+        return next((name for name in self.people() if name.lower() == login.lower()), None)
+
     def by_id(self, number):
         return next((login for login, p in self.people().items() if str(p["id"]) == number), None)
 
@@ -69,10 +73,10 @@ class Rest:
                 return 401, {"message": "Requires authentication", "status": "401"}, []
             return 200, self.github_user(login), []
         if parts[0] in ("users", "user") and len(parts) in (2, 3):
-            name = parts[1] if parts[0] == "users" else self.by_id(parts[1])
-            person = self.people().get(name)
-            if person is None:
+            name = self.find(parts[1]) if parts[0] == "users" else self.by_id(parts[1])
+            if name is None:
                 return missing
+            person = self.people()[name]
             if len(parts) == 2:
                 return 200, self.github_user(name), []
             if parts[0] == "users" and parts[2] == "keys":
@@ -129,8 +133,8 @@ class Rest:
         if parts == ["user"]:
             return (200, self.gitlab_user(login), []) if login else (401, {"message": "401 Unauthorized"}, [])
         if parts == ["users"] and "username" in query:
-            name = query["username"]
-            return 200, [self.gitlab_user(name)] if name in self.people() else [], []
+            name = self.find(query["username"])
+            return 200, [self.gitlab_user(name)] if name else [], []
         if parts[0] == "users" and len(parts) in (2, 3):
             name = self.by_id(parts[1]) or (parts[1] if parts[1] in self.people() else None)
             if name is None:

@@ -203,22 +203,71 @@ static void test_taken_over_login_is_a_stranger(void **state)
     access_release(&a);
 }
 
+/* One name for a person as long as the session lives, and never somebody else's. */
+static void test_names_stay(void **state)
+{
+    (void)state;
+    struct access a = {0};
+    struct session_people first = {0}, later = {0};
+    strv_push(&a.allowed, "github:Ann");
+    session_people_add(&first, "github", "ann", "17", "allowed");
+    session_people_add(&first, "github", "bob", "5", "collaborator");
+    access_set_people(&a, &first);
+    session_people_add(&later, "github", "anna", "17", "allowed");
+    session_people_add(&later, "github", "ann", "18", "collaborator");
+    assert_true(access_set_people(&a, &later));
+    assert_string_equal(a.allowed_ids.v[0], "17");
+    assert_string_equal(a.people.v[0].login, "ann");
+    assert_string_equal(a.people.v[0].now, "anna");
+    assert_string_equal(a.people.v[1].login, "ann-18");
+    assert_string_equal(access_session_login(&a, "github", "anna"), "ann");
+    assert_string_equal(access_session_login(&a, "github", "ann"), "ann");
+    assert_string_equal(access_session_login(&a, "github", "zoe"), "zoe");
+
+    const struct session_caller renamed = {"github", "17", "anna"};
+    const struct session_caller stranger = {"github", "18", "ann"};
+    const struct session_caller gone = {"github", "5", "bob"};
+    assert_true(access_may_join(&a, &renamed) && access_may_join(&a, &stranger));
+    assert_false(access_may_join(&a, &gone));
+    access_kick(&a, "github", "ann");
+    assert_false(access_may_join(&a, &renamed));
+    assert_true(access_may_join(&a, &stranger));
+
+    /* A name that was given stays given, also when nobody of it is left. */
+    struct access b = {0};
+    cleanup_json struct json_object *obj = access_to_json(&a);
+    assert_int_equal(access_from_json(obj, &b, NULL), 0);
+    session_people_release(&later);
+    session_people_add(&later, "github", "bob", "6", "collaborator");
+    access_set_people(&b, &later);
+    assert_string_equal(b.people.v[0].login, "bob-6");
+    session_people_release(&first);
+    session_people_release(&later);
+    access_release(&a);
+    access_release(&b);
+}
+
 static void test_access_round_trip(void **state)
 {
     (void)state;
     struct access a = {.is_public = true, .allowed_given = true};
     struct access b = {0};
     strv_push(&a.allowed, "sshkey:bob");
-    struct session_person *p = session_people_add(&a.people, "sshkey", "bob", "bob", "allowed");
+    struct session_people found = {0};
+    struct session_person *p = session_people_add(&found, "sshkey", "bob", "bob", "allowed");
     p->email = xstrdup("bob@example.org");
     strv_push(&p->keys, KEY);
+    assert_true(access_set_people(&a, &found));
+    assert_string_equal(a.allowed_ids.v[0], "bob");
     cleanup_json struct json_object *obj = access_to_json(&a);
     assert_int_equal(access_from_json(obj, &b, NULL), 0);
     assert_true(b.is_public && b.allowed_given);
     assert_string_equal(b.allowed.v[0], "sshkey:bob");
-    assert_false(access_set_people(&b, &a.people)); /* nothing differs */
+    assert_string_equal(b.allowed_ids.v[0], "bob");
+    assert_false(access_set_people(&b, &found)); /* nothing differs */
     strv_push(&p->keys, KEY "x");
-    assert_true(access_set_people(&b, &a.people));
+    assert_true(access_set_people(&b, &found));
+    session_people_release(&found);
     access_release(&a);
     access_release(&b);
 }
@@ -270,6 +319,7 @@ int main(void)
         T(test_archives_of_the_owner_only),
         T(test_archive_is_read_in_pieces),
         cmocka_unit_test(test_taken_over_login_is_a_stranger),
+        cmocka_unit_test(test_names_stay),
         cmocka_unit_test(test_access_round_trip),
         cmocka_unit_test(test_allowed_names),
         cmocka_unit_test(test_subnets),
