@@ -323,7 +323,7 @@ void session_role(struct sessions *s, const struct session_caller *caller, const
     *colon = '\0';
     struct json_object *args = session_args(one);
     json_add_str(args, "provider", name.p);
-    json_add_str(args, "login", colon + 1);
+    json_add_str(args, "login", access_session_login(&one->access, name.p, colon + 1));
     json_add_str(args, "role", role);
     pending_call(s, one->row.id, "role", args, NULL, role_given, asker_new(done, payload));
 }
