@@ -1,5 +1,4 @@
-/* join: known_hosts from the link, then ssh in this process's place. */
-#include <errno.h>
+/* join: known_hosts from the link, then ssh, and why when it fails. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "command.h"
 #include "opt.h"
 #include "session_view.h"
+#include "ssh_run.h"
 #include "ui.h"
 
 static const struct command_help help = {
@@ -42,8 +42,9 @@ static void build_argv(struct strv *v, const struct magic_link *link, const char
     /* Quoted, since ssh splits the value at blanks. */
     strv_pushf(v, "-oUserKnownHostsFile=\"%s\"", known_hosts);
     strv_pushl(v, "-oGlobalKnownHostsFile=/dev/null", "-oStrictHostKeyChecking=yes",
-               "-oCheckHostIP=no", "-oUpdateHostKeys=no", "-oServerAliveInterval=10",
-               "-oServerAliveCountMax=3", "-oConnectTimeout=15", "-oLogLevel=ERROR", NULL);
+               "-oCheckHostIP=no", "-oUpdateHostKeys=no", "-oConnectTimeout=15", NULL);
+    strv_pushf(v, "-oServerAliveInterval=%d", SSH_ALIVE_INTERVAL);
+    strv_pushf(v, "-oServerAliveCountMax=%d", SSH_ALIVE_COUNT);
     if (key_file) {
         strv_pushl(v, "-oIdentitiesOnly=yes", "-i", key_file, NULL);
     }
@@ -92,8 +93,9 @@ int cmd_join(int argc, char **argv)
         command = xstrdup("steadystate pair --read-only");
     }
     build_argv(&ssh, &link, known_hosts, key_file, command, read_only);
-    fflush(NULL);
-    execvp("ssh", ssh.v);
-    return ui_fail(EXIT_FAILED, "join: start ssh", strerror(errno),
-                   "Install the OpenSSH client (Debian: openssh-client).");
+    cleanup_str struct str log = STR_INIT;
+    int status = SSH_RUN_FAILED;
+    if (ssh_run(&ssh, &status, &log, &err))
+        return ui_fail_err("join", &err, NULL);
+    return ssh_explain(&link, status, &log);
 }

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "opt.h"
 #include "session_view.h"
+#include "ssh_run.h"
 #include "ui.h"
 
 #define SSH_CONFIG_MAX (1024 * 1024)
@@ -34,8 +35,10 @@ static void add_entry(struct str *out, const struct magic_link *link, const char
              link->session_id, link->host, link->port, link->user);
     str_addf(out, "    UserKnownHostsFile \"%s\"\n    GlobalKnownHostsFile /dev/null\n",
              known_hosts);
-    str_adds(out, "    StrictHostKeyChecking yes\n    UpdateHostKeys no\n    CheckHostIP no\n"
-                  "    ServerAliveInterval 10\n    ServerAliveCountMax 3\n");
+    str_addf(out,
+             "    StrictHostKeyChecking yes\n    UpdateHostKeys no\n    CheckHostIP no\n"
+             "    ServerAliveInterval %d\n    ServerAliveCountMax %d\n",
+             SSH_ALIVE_INTERVAL, SSH_ALIVE_COUNT);
     if (key_file)
         str_addf(out, "    IdentityFile \"%s\"\n    IdentitiesOnly yes\n", key_file);
 }
