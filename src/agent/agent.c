@@ -323,7 +323,9 @@ static void prepare(struct agent *a)
         agent_fail(a, rc == ERR_DENIED ? "protection_missing" : "internal", err.msg);
         return;
     }
-    rc = prepare_files(a, &err);
+    rc = terminal_new(a, &a->terminal, &err);
+    if (rc == 0)
+        rc = prepare_files(a, &err);
     if (rc == 0) {
         /* It comes up while the rest is made; a login needs longer than that. */
         a->sshd = sshd_new(a->loop, &a->layout, a->local ? a->spec.ssh_bind : NULL,
@@ -333,8 +335,6 @@ static void prepare(struct agent *a)
     }
     if (rc == 0)
         rc = take_up_repository(a, &err);
-    if (rc == 0)
-        rc = terminal_new(a, &a->terminal, &err);
     if (rc == 0)
         rc = sock_new(a, &a->sock, &err);
     if (rc < 0)

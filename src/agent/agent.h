@@ -117,6 +117,8 @@ const struct spec_user *people_find(const struct agent *a, const char *provider,
 int people_write(struct agent *a, struct err *err);
 /* accounts.json and names, after an account was given that is nobody's of the list. */
 int people_write_accounts(struct agent *a, struct err *err);
+/* authorized_keys, after what somebody may do has changed. */
+int people_write_keys(struct agent *a, struct err *err);
 /* Takes the list (n users) as the new one: keys, accounts, spec.json; those who are not in it any
  * more are put out. */
 int people_replace(struct agent *a, struct spec_user *users, size_t n, struct err *err);

@@ -74,12 +74,19 @@ static int write_names(const struct agent *a, struct err *err)
     return rc;
 }
 
-static int write_keys(const struct agent *a, struct err *err)
+/* A forward is opened by sshd alone, so it is not for who waits to be let in or only watches. */
+static bool may_forward(const struct spec_user *user, void *payload)
+{
+    const struct agent *a = payload;
+    return !a->terminal || terminal_may_forward(a->terminal, user->provider, user->login);
+}
+
+int people_write_keys(struct agent *a, struct err *err)
 {
     cleanup_str struct str text = STR_INIT;
     cleanup_free char *wrapper = path_join(a->layout.programs, "steadystate-wrapper");
     sshd_authorized_keys(wrapper, a->local ? a->layout.root : NULL, a->spec.users, a->spec.n_users,
-                         &text);
+                         may_forward, a, &text);
     return fd_write_file(AT_FDCWD, a->layout.authorized_keys, text.p, text.len, 0600, err);
 }
 
@@ -105,7 +112,7 @@ int people_write(struct agent *a, struct err *err)
     if (rc == 0 && !a->local)
         rc = write_names(a, err);
     if (rc == 0)
-        rc = write_keys(a, err);
+        rc = people_write_keys(a, err);
     return rc;
 }
 

@@ -39,7 +39,7 @@ static void add_word(struct str *out, const char *word)
 }
 
 int sshd_key_line(const char *wrapper, const char *root, const char *provider, const char *login,
-                  const char *key, struct str *out, struct err *err)
+                  const char *key, bool forward, struct str *out, struct err *err)
 {
     if (!spec_login_is_valid(login) || !spec_provider_is_valid(provider))
         return err_set(err, ERR_INVALID, "login or provider malformed");
@@ -57,7 +57,7 @@ int sshd_key_line(const char *wrapper, const char *root, const char *provider, c
     }
     add_word(&command, provider);
     add_word(&command, login);
-    str_adds(out, "restrict,pty,port-forwarding,command=\"");
+    str_adds(out, forward ? "restrict,pty,port-forwarding,command=\"" : "restrict,pty,command=\"");
     add_sshd_quoted(out, command.p);
     str_adds(out, "\" ");
     ssh_key_format(&parsed, out);
@@ -74,7 +74,7 @@ static bool is_somebody_elses(const struct spec_user *users, size_t n, size_t se
 }
 
 void sshd_authorized_keys(const char *wrapper, const char *root, const struct spec_user *users,
-                          size_t n, struct str *out)
+                          size_t n, sshd_forward_fn may_forward, void *payload, struct str *out)
 {
     for (size_t i = 0; i < n; i++) {
         const struct spec_user *u = &users[i];
@@ -84,7 +84,8 @@ void sshd_authorized_keys(const char *wrapper, const char *root, const struct sp
                 log_warn("a key of %s is also somebody else's and opens nothing", u->login);
                 continue;
             }
-            if (sshd_key_line(wrapper, root, u->provider, u->login, u->keys.v[k], out, &err) < 0)
+            if (sshd_key_line(wrapper, root, u->provider, u->login, u->keys.v[k],
+                              may_forward(u, payload), out, &err) < 0)
                 log_warn("a key of %s is left out: %s", u->login, err.msg);
         }
     }

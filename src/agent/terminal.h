@@ -77,6 +77,9 @@ void terminal_waits_no_more(struct terminal *t, const char *provider, const char
 int terminal_may_type(const struct terminal *t, const char *provider, const char *login,
                       struct err *err);
 
+/* May their connection reach programs of the session? Not in mode pair while they wait or watch. */
+bool terminal_may_forward(const struct terminal *t, const char *provider, const char *login);
+
 /* Who asks for a change: a person with provider and login, or from_terminal: somebody in the shared
  * terminal, or trusted: the server for the creator. */
 struct terminal_asker {

@@ -27,6 +27,15 @@ static void save(const struct terminal *t)
         log_warn("roles are not kept: %s", err.msg);
 }
 
+/* What somebody may do has changed: their keys say so too. */
+static void save_rights(const struct terminal *t)
+{
+    struct err err = ERR_INIT;
+    save(t);
+    if (terminal_is_pair_mode(t->agent) && people_write_keys(t->agent, &err) < 0)
+        log_warn("keys are not renewed: %s", err.msg);
+}
+
 static void note(const struct terminal *t, const char *by, const char *event, const char *login,
                  const char *role)
 {
@@ -86,7 +95,7 @@ void terminal_waits_no_more(struct terminal *t, const char *provider, const char
 static void approve(struct terminal *t, const char *by, const char *provider, const char *login)
 {
     roles_of(&t->roles, provider, login)->approved = true;
-    save(t);
+    save_rights(t);
     note(t, by, "approved", login, NULL);
     forget_waiting(t, provider, login);
     sock_answer_waiting(t->agent->sock);
@@ -115,6 +124,13 @@ int terminal_may_type(const struct terminal *t, const char *provider, const char
     return err_set(err, ERR_DENIED,
                    "you are watching this session; commands and files need the keyboard, which its "
                    "owner can hand you");
+}
+
+bool terminal_may_forward(const struct terminal *t, const char *provider, const char *login)
+{
+    return !terminal_is_pair_mode(t->agent) ||
+           (!terminal_must_wait(t, provider, login) &&
+            roles_role(&t->roles, provider, login) != ROLE_WATCH);
 }
 
 /* Who asks in the shared terminal is who pressed return last. What others typed since may be what
@@ -237,7 +253,7 @@ int terminal_role(struct terminal *t, const struct terminal_asker *asker, const 
     /* Somebody decides: without an owner it is the creator. */
     if (!roles_owner(&t->roles))
         log_info("the shared terminal has no owner; its creator decides");
-    save(t);
+    save_rights(t);
     note(t, by, "role", login, word);
     return 0;
 }
@@ -268,7 +284,7 @@ void terminal_put_out(struct terminal *t, const char *provider, const char *logi
         e->approved = false;
         if (e->role == ROLE_OWN)
             e->role = ROLE_TYPE;
-        save(t);
+        save_rights(t);
     }
     terminal_waits_no_more(t, provider, login);
     sock_refuse(t->agent->sock, provider, login);

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     cleanup_str struct str out = STR_INIT;
     const char *root = part[1][0] ? part[1] : NULL;
-    if (sshd_key_line(part[0], root, part[2], part[3], part[4], &out, NULL) < 0) {
+    if (sshd_key_line(part[0], root, part[2], part[3], part[4], true, &out, NULL) < 0) {
         BUG_ON(out.len != 0);
         return 0;
     }

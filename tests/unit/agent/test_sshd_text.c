@@ -22,8 +22,8 @@ static void a_container_line(void **state)
 {
     (void)state;
     cleanup_str struct str out = STR_INIT;
-    assert_int_equal(sshd_key_line("/usr/libexec/w", NULL, "github", "ann@x.y", KEY, &out, NULL),
-                     0);
+    assert_int_equal(
+        sshd_key_line("/usr/libexec/w", NULL, "github", "ann@x.y", KEY, true, &out, NULL), 0);
     assert_string_equal(out.p, "restrict,pty,port-forwarding,command=\"/usr/libexec/w github "
                                "ann@x.y\" " KEY "\n");
 }
@@ -32,8 +32,8 @@ static void odd_paths_are_quoted_twice(void **state)
 {
     (void)state;
     cleanup_str struct str out = STR_INIT;
-    assert_int_equal(sshd_key_line("/a b/w", "/it's \"here\"", "sshkey", "bob", KEY, &out, NULL),
-                     0);
+    assert_int_equal(
+        sshd_key_line("/a b/w", "/it's \"here\"", "sshkey", "bob", KEY, true, &out, NULL), 0);
     assert_string_equal(out.p, "restrict,pty,port-forwarding,command=\"'/a b/w' --session-root "
                                "'/it'\\''s \\\"here\\\"' sshkey bob\" " KEY "\n");
 }
@@ -54,14 +54,15 @@ static void nothing_comes_in_with_a_key_or_a_name(void **state)
     static const char *const logins[] = {"", "-x", "a b", "a\"b", "a\nb", "a'b", "$(x)", "a\\b"};
     cleanup_str struct str out = STR_INIT;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        assert_true(sshd_key_line("/w", NULL, "p", "ann", keys[i], &out, NULL) < 0);
+        assert_true(sshd_key_line("/w", NULL, "p", "ann", keys[i], true, &out, NULL) < 0);
     for (size_t i = 0; i < ARRAY_LEN(logins); i++)
-        assert_int_equal(sshd_key_line("/w", NULL, "p", logins[i], KEY, &out, NULL), ERR_INVALID);
-    assert_int_equal(sshd_key_line("/w\n", NULL, "p", "ann", KEY, &out, NULL), ERR_INVALID);
-    assert_int_equal(sshd_key_line("/w", "/r\n", "p", "ann", KEY, &out, NULL), ERR_INVALID);
+        assert_int_equal(sshd_key_line("/w", NULL, "p", logins[i], KEY, true, &out, NULL),
+                         ERR_INVALID);
+    assert_int_equal(sshd_key_line("/w\n", NULL, "p", "ann", KEY, true, &out, NULL), ERR_INVALID);
+    assert_int_equal(sshd_key_line("/w", "/r\n", "p", "ann", KEY, true, &out, NULL), ERR_INVALID);
     assert_int_equal(out.len, 0);
     /* a comment is left out */
-    assert_int_equal(sshd_key_line("/w", NULL, "p", "ann", KEY " me@home", &out, NULL), 0);
+    assert_int_equal(sshd_key_line("/w", NULL, "p", "ann", KEY " me@home", true, &out, NULL), 0);
     assert_null(strstr(out.p, "home"));
 }
 
@@ -69,6 +70,33 @@ static void add_user(struct session_spec *spec, const char *login, const char *k
 {
     struct spec_user *u = session_spec_add_user(spec, login, "github");
     strv_push(&u->keys, key);
+}
+
+static bool everybody(const struct spec_user *user, void *payload)
+{
+    (void)user;
+    (void)payload;
+    return true;
+}
+
+static bool only_bob(const struct spec_user *user, void *payload)
+{
+    return strcmp(user->login, payload) == 0;
+}
+
+static void a_forward_is_for_whom_it_is_allowed(void **state)
+{
+    (void)state;
+    struct session_spec spec;
+    char bob[] = "bob";
+    cleanup_str struct str out = STR_INIT;
+    session_spec_init(&spec);
+    add_user(&spec, "ann", KEY);
+    add_user(&spec, "bob", KEY2);
+    sshd_authorized_keys("/w", NULL, spec.users, spec.n_users, only_bob, bob, &out);
+    assert_string_equal(out.p, "restrict,pty,command=\"/w github ann\" " KEY "\n"
+                               "restrict,pty,port-forwarding,command=\"/w github bob\" " KEY2 "\n");
+    session_spec_release(&spec);
 }
 
 static void a_key_of_two_people_opens_nothing(void **state)
@@ -81,7 +109,7 @@ static void a_key_of_two_people_opens_nothing(void **state)
     add_user(&spec, "bob", KEY2);
     add_user(&spec, "eve", KEY);
     add_user(&spec, "joe", "not a key");
-    sshd_authorized_keys("/w", NULL, spec.users, spec.n_users, &out);
+    sshd_authorized_keys("/w", NULL, spec.users, spec.n_users, everybody, NULL, &out);
     assert_string_equal(out.p, "restrict,pty,port-forwarding,command=\"/w github bob\" " KEY2 "\n");
     session_spec_release(&spec);
 }
@@ -201,6 +229,7 @@ int main(void)
         cmocka_unit_test(odd_paths_are_quoted_twice),
         cmocka_unit_test(nothing_comes_in_with_a_key_or_a_name),
         cmocka_unit_test(a_key_of_two_people_opens_nothing),
+        cmocka_unit_test(a_forward_is_for_whom_it_is_allowed),
         cmocka_unit_test(the_configuration_says_what_it_must),
         cmocka_unit_test(what_sshd_config_cannot_say_is_refused),
         cmocka_unit_test(sshd_takes_it),
