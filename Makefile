@@ -102,6 +102,7 @@ help:
 	@echo "make check      unit and integration tests, real engine included"
 	@echo "make bench      benchmarks against peers (bench-crdt TRACES=dir for the document engine)"
 	@echo "make image      the session image (SSH_USER=name, BUILD_TOOLS=1)"
+	@echo "make man        manual pages into $(BUILD)/man"
 	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make format | lint | clean"
 	@echo "VARIANT=release|debug|asan|tsan|clang|fuzz chooses the kind of build"
@@ -222,13 +223,22 @@ format:
 lint: check-layers
 	@scripts/lint
 
-install: all
+# Manual pages, made from what the programs say of themselves.
+$(BUILD)/man/.made: scripts/man-pages docs/commands.md docs/configuration.md $(BINARIES)
+	$(call say,MAN )
+	$(Q)scripts/man-pages $(BUILD) $(@D)
+	@touch $@
+
+.PHONY: man
+man: $(BUILD)/man/.made
+
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/steadystate \
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0755 $(filter-out $(LIBEXEC:%=$(BUILD)/%),$(BINARIES)) $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(LIBEXEC:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/libexec/steadystate
-	@for m in docs/man/*.1; do [ ! -e $$m ] || install -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man1; done
-	@for m in docs/man/*.8; do [ ! -e $$m ] || install -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man8; done
+	install -m 0644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 $(BUILD)/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 
 clean:
 	rm -rf build compile_commands.json

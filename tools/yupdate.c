@@ -14,17 +14,25 @@
 enum { EXIT_USAGE = 2 };
 
 static const char help[] =
-    "usage: yupdate text [-r ROOT] FILE...   apply the updates, print the root text (default:\n"
-    "                                        content)\n"
-    "       yupdate merge FILE...            one update that does what all of them do\n"
-    "       yupdate sv FILE...               state vector of them all as JSON {client: clock}\n"
-    "       yupdate diff FILE SVFILE         what a document with that state vector lacks\n"
-    "       yupdate replay [--json] TRACE    replay an editing trace (.json or .json.gz), print\n"
-    "                                        time, memory, sizes\n"
+    "usage: yupdate COMMAND [options] FILE...\n"
     "\n"
-    "Updates and state vectors are binary, - is standard input. Exit 1 on a malformed update.\n"
+    "Reads and writes Yjs v1 document updates, for people who work on documents. Updates and "
+    "state\n"
+    "vectors are binary, - is standard input. Exit 1 on a malformed update.\n"
     "\n"
-    "example: yupdate merge monday.bin tuesday.bin > both.bin\n";
+    "Commands:\n"
+    "  text [-r ROOT] FILE...  apply the updates, print the root text (default: content)\n"
+    "  merge FILE...           one update that does what all of them do\n"
+    "  sv FILE...              state vector of them all as JSON {client: clock}\n"
+    "  diff FILE SVFILE        what a document with that state vector lacks\n"
+    "  replay [--json] TRACE   replay an editing trace (.json or .json.gz), print time, memory, "
+    "sizes\n"
+    "\n"
+    "Options:\n"
+    "  --help  this text\n"
+    "\n"
+    "Example:\n"
+    "  yupdate merge monday.bin tuesday.bin > both.bin\n";
 
 static int usage(void)
 {

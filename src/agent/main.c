@@ -27,12 +27,34 @@
 
 #define EXIT_USAGE 2
 
+static const char help[] =
+    "usage: steadystate-agent run [--session-root DIR] [--stdio] [--local]\n"
+    "       steadystate-agent ctl [--session-root DIR] [--local]\n"
+    "       steadystate-agent policy NAME\n"
+    "       steadystate-agent version\n"
+    "\n"
+    "Supervises one session: clones the repository, makes accounts and worktrees, runs sshd, keeps "
+    "the\n"
+    "session's branch. steadystated starts it, as the first process of a container or detached for "
+    "a\n"
+    "local session; nobody has to do it by hand.\n"
+    "\n"
+    "run makes the session and serves it. ctl is a further way to the control channel of an agent "
+    "that\n"
+    "runs. policy prints one of the built-in seccomp policies as JSON.\n"
+    "\n"
+    "Options:\n"
+    "  --session-root DIR  where the session lies (default /session)\n"
+    "  --stdio             the control channel is standard input and output\n"
+    "  --local             without a container\n"
+    "  --help              this text\n"
+    "\n"
+    "Example:\n"
+    "  steadystate-agent policy session\n";
+
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: steadystate-agent run [--session-root DIR] [--stdio] [--local]\n"
-                          "       steadystate-agent ctl [--session-root DIR] [--local]\n"
-                          "       steadystate-agent policy NAME\n"
-                          "       steadystate-agent version\n");
+    (void)fputs(help, stderr);
     return EXIT_USAGE;
 }
 
@@ -110,6 +132,8 @@ int main(int argc, char **argv)
     if (argc < 2)
         return usage();
     const char *verb = argv[1];
+    if (strcmp(verb, "--help") == 0 && argc == 2)
+        return fputs(help, stdout) < 0;
     if (strcmp(verb, "policy") == 0 && argc == 3)
         return policy(argv[2]);
     if (strcmp(verb, "snapshot") == 0 && argc == 5)

@@ -36,11 +36,14 @@ static const char usage_text[] =
     "and by\n"
     "KEY=value lines of FILE; the environment wins. docs/configuration.md has the table.\n"
     "\n"
-    "  --config FILE    read FILE\n"
-    "  --check-config   print the effective configuration without secrets and exit\n"
-    "  --help, --version\n"
+    "Options:\n"
+    "  --config FILE   read FILE\n"
+    "  --check-config  print the effective configuration without secrets and exit\n"
+    "  --version       print the version and exit\n"
+    "  --help          this text\n"
     "\n"
-    "example: STEADYSTATE_USERS_FILE=/etc/steadystate/users steadystated\n";
+    "Example:\n"
+    "  STEADYSTATE_USERS_FILE=/etc/steadystate/users steadystated\n";
 
 struct options {
     const char *config;

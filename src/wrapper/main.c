@@ -31,6 +31,25 @@
 
 extern char **environ;
 
+static const char help[] =
+    "usage: steadystate-wrapper [--session-root DIR] PROVIDER LOGIN\n"
+    "       steadystate-wrapper -c \"PROGRAM [--session-root DIR] PROVIDER LOGIN\"\n"
+    "\n"
+    "What every SSH connection to a session runs: the login shell of the session's SSH user, and "
+    "the\n"
+    "forced command of each key. Learns from the agent whose key it was, becomes that person for "
+    "good,\n"
+    "prepares the worktree, and then is the shell, the command, the file transfer or the shared "
+    "terminal\n"
+    "that was asked for. sshd starts it; nobody has to do it by hand.\n"
+    "\n"
+    "Options:\n"
+    "  --session-root DIR  where the session lies (default /session)\n"
+    "  --help              this text\n"
+    "\n"
+    "Example:\n"
+    "  ssh -p 20000 steadystate@host git status\n";
+
 static int fail(const char *what, const struct err *err)
 {
     (void)fprintf(stderr, "steadystate: %s: %s\n", what, err->msg);
@@ -182,13 +201,15 @@ static int enter_home(const struct seat *seat, struct err *err)
 
 int main(int argc, char **argv)
 {
-    cleanup_wrapper_args struct wrapper_args args;
+    cleanup_wrapper_args struct wrapper_args args = {0};
     cleanup_seat struct seat seat = {.env = STRV_INIT};
     cleanup_strv struct strv envp = STRV_INIT;
     struct err err = ERR_INIT;
     const char *command = getenv("SSH_ORIGINAL_COMMAND");
     enum wrapper_kind kind = wrapper_kind_of(command);
 
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(help, stdout) < 0;
     umask(022);
     if (hook_is_called(argv[0]))
         return hook_run();

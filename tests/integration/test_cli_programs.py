@@ -1,8 +1,8 @@
 """The command line as it is installed: three executables that look like one.
 
 Covered: make install with PREFIX and DESTDIR, finding the other executables from there and through a
-link, every command of --help answers its own --help, what the first executable loads, mistyped
-commands, options in front of a command. Not covered: what the commands do.
+link, every command of --help answers its own --help, what the first executable loads, the
+manual pages, mistyped commands, options in front of a command. Not covered: what the commands do.
 """
 
 import os
@@ -35,6 +35,26 @@ def test_every_command_is_there(installed):
         assert done.stdout.startswith(f"usage: steadystate {name}"), name
         assert "\nExample:\n  steadystate" in done.stdout, name
         assert done.stderr == ""
+
+
+def test_manual_pages(installed):
+    """A page for each program, without a complaint of mandoc's, that has every command and option."""
+    pages = sorted((installed / "share/man").glob("man*/*"))
+    assert [p.name for p in pages] == ["steadystate.1", "yupdate.1", "steadystate-agent.8", "steadystate-wrapper.8",
+                                       "steadystated.8"]
+    for page in pages:
+        done = steady.run("mandoc", "-T", "lint", "-W", "warning", page, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), page
+    text = steady.run("mandoc", "-T", "ascii", "-O", "width=200", pages[0]).stdout
+    text = re.sub(".\b", "", text)
+    for name in commands():
+        assert f"steadystate {name} " in text or f"steadystate {name}\n" in text, name
+        for line in steady.run(PROGRAM, name, "--help=options").stdout.splitlines():
+            option, value, _ = line.split("\t")
+            if option.startswith("--") and option != "--help":
+                assert f"{option} {value}".strip() in text, (name, option)
+    server = steady.run("mandoc", "-T", "ascii", pages[4]).stdout
+    assert "STEADYSTATE_SESSION_SUBNETS" in re.sub(".\b", "", server)
 
 
 def test_found_through_a_link(installed, tmp_path):
