@@ -39,8 +39,11 @@ static void print_people(struct json_object *list)
         bool connected = false;
         json_opt_str(one, "login", 256, &login, NULL);
         json_opt_bool(one, "connected", &connected, NULL);
+        const char *role = ""; /* at the shared terminal */
+        json_opt_str(one, "role", 16, &role, NULL);
         if (connected)
-            printf("%s %s", shown++ ? "," : "", login);
+            printf("%s %s%s%s%s", shown++ ? "," : "", login, *role ? " (" : "", role,
+                   *role ? ")" : "");
     }
     printf("%s\n", shown ? "" : " nobody");
 }

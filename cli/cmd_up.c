@@ -196,6 +196,20 @@ static void cancel(struct backend *b, struct json_object *info)
         ui_note("The session is removed.");
 }
 
+/* A pair session is one terminal: whoever starts it at a terminal is in it. */
+static int open_terminal(const char *link, const struct up_options *o)
+{
+    char name[] = "join";
+    cleanup_free char *text = xstrdup(link);
+    char *argv[] = {name, text, NULL};
+    if (o->no_join || !str_starts_with(link, "steadystate://pair/") || !isatty(STDIN_FILENO) ||
+        !ui_stdout_is_tty())
+        return EXIT_DONE;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    return cmd_join(2, argv);
+}
+
 static int print_result(struct json_object *info, const struct up_options *o)
 {
     if (o->json) {
@@ -222,7 +236,7 @@ static int print_result(struct json_object *info, const struct up_options *o)
            ui_style(STDOUT_FILENO, UI_PLAIN), text, ui_style(STDOUT_FILENO, UI_BOLD),
            ui_style(STDOUT_FILENO, UI_PLAIN), ssh.p);
     printf("end   steadystate down %s\n", session_text(info, "id"));
-    return EXIT_DONE;
+    return open_terminal(text, o);
 }
 
 /* One creation, from the request to Running or Failed. -1: the port was taken, worth another try.

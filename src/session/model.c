@@ -60,6 +60,8 @@ static struct json_object *make_info(const struct session *one)
     json_add_str(obj, "magic_link", spec->magic_link);
     json_add_str(obj, "host_public_key", spec->host_key_public);
     json_add_bool(obj, "public", one->access.is_public);
+    if (spec->approve)
+        json_add_bool(obj, "approve", true);
     json_add_str(obj, "stage", row->stage);
     json_add_i64(obj, "progress", row->progress);
     json_add_str(obj, "message", row->message);

@@ -4,6 +4,7 @@ Not covered: what a person sees of it on the dashboard."""
 
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -421,6 +422,8 @@ def test_the_story_of_a_pair(kind, server_of, forge, screens):
     members = json.loads(ann.cli("members", "--json", session.id).stdout)["members"]
     assert {m["login"]: (m["role"], m["keyboard"]) for m in members} == {
         "ann": ("typing", "own"), "bob": ("watching", "watch")}
+    table = ann.cli("members", session.id).stdout
+    assert "has the keyboard" in table and "watching" in table
     second.type("echo never-$((1+1))")
     second.wait("You are watching")
     refused = bob.ssh(session, "true", check=False)
@@ -469,3 +472,23 @@ def test_nobody_else_reaches_the_terminal(kind, server_of, forge, screens):
     second.wait("intact-2")
     second.wait(lambda text: "\npair\n" in text)
     assert "FORGED" not in first.text()
+
+
+def test_up_at_a_terminal_opens_the_shared_one(server_of, forge, screens, place):
+    repository = forge.repository("team/project")
+    ann = server_of("local").person("ann")
+    keys = place / "ssh-agent"  # join finds keys as ssh does, and that looks at no HOME
+    with subprocess.Popen(["ssh-agent", "-D", "-a", keys], stdout=subprocess.DEVNULL) as running:
+        try:
+            steady.wait_for(keys.exists, what="ssh-agent")
+            environment = {**ann.environment, "SSH_AUTH_SOCK": str(keys)}
+            steady.run("ssh-add", "-q", ann.key, env=environment)
+            screen = screens.open([steady.BUILD / "steadystate", "up", "--mode=pair", repository], env=environment)
+            screen.wait("shared")
+            screen.type("echo in-$((1+1))")
+            screen.wait("in-2")
+            screen.keys("C-b", "d")
+            assert screen.ended() == 0
+            screen.wait("steadystate join")
+        finally:
+            running.terminate()
