@@ -400,9 +400,8 @@ static void take_words_of(struct run *r, const struct edit_group *g, enum merge_
         return;
     }
     size_t index = r->report->len;
-    bool inserted = g->from == g->to;
-    describe_group(
-        r, open_overlap(r, inserted ? MERGE_BOTH_INSERTED : MERGE_BOTH_REWROTE, MERGE_BOTH), g);
+    enum merge_side other = side == MERGE_LOCAL ? MERGE_CANONICAL : MERGE_LOCAL;
+    describe_group(r, open_overlap(r, MERGE_BLANKS, other), g);
     apply_side(r, g, side);
     close_overlap(r, index);
 }

@@ -49,6 +49,7 @@ static const char *const words[MERGE_OVERLAP_KINDS] = {
     [MERGE_BOTH_INSERTED] = "both_inserted",
     [MERGE_BOTH_REWROTE] = "both_rewrote",
     [MERGE_DELETED_EDITED] = "deleted_edited",
+    [MERGE_BLANKS] = "blanks",
     [MERGE_FILE_DELETED_MODIFIED] = "file_deleted_modified",
     [MERGE_FILE_BOTH_ADDED] = "file_both_added",
     [MERGE_FILE_BINARY] = "file_binary",
@@ -103,6 +104,10 @@ static void describe_text(const struct merge_overlap *o, struct str *out)
         str_adds(out, "both rewrote ");
         describe_lines(o, out);
         str_adds(out, ": both versions are there, canonical's first");
+    } else if (o->kind == MERGE_BLANKS) {
+        describe_lines(o, out);
+        str_addf(out, ": %s's blanks (indentation, wrapping) gave way to %s's lines",
+                 merge_side_word(o->by), o->by == MERGE_LOCAL ? "canonical" : "local");
     } else {
         str_addf(out, "%s deleted what the other side changed, ", merge_side_word(o->by));
         describe_lines(o, out);
@@ -128,7 +133,7 @@ void merge_overlap_describe(const struct merge_overlap *o, struct str *out)
             "a file on one side and a directory on the other: canonical's keeps the name",
         [MERGE_FILE_CASE] = "differs from another name in upper and lower case only: both are kept",
     };
-    if (o->kind <= MERGE_DELETED_EDITED) {
+    if (o->kind <= MERGE_BLANKS) {
         describe_text(o, out);
         return;
     }

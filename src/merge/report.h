@@ -25,6 +25,8 @@ enum merge_overlap_kind {
     MERGE_BOTH_INSERTED,  /* at one point: canonical's lines first, then local's */
     MERGE_BOTH_REWROTE,   /* the same lines differently: both versions whole, canonical's first */
     MERGE_DELETED_EDITED, /* `by` deleted what the other changed: the change stayed */
+    MERGE_BLANKS,         /* `by` changed nothing but blanks, or the same words with other blanks:
+                             the other's lines stand alone */
 
     /* in a tree: `path` and, where it says so, `other_path` */
     MERGE_FILE_DELETED_MODIFIED, /* `by` deleted the file, the other's version stayed */
@@ -53,7 +55,7 @@ enum merge_overlap_kind {
 
 struct merge_overlap {
     enum merge_overlap_kind kind;
-    enum merge_side by; /* who deleted, for the two kinds that say so; else MERGE_BOTH */
+    enum merge_side by; /* for the kinds that say so; else MERGE_BOTH */
     char *path;         /* NULL from merge_text */
     char *other_path;   /* NULL where the kind does not use it */
     size_t line;        /* first line in the result, from 1; 0 where the kind has no lines */

@@ -181,17 +181,24 @@ static void test_blanks(void **state)
     /* wrapped by one, reworded by the other: the words stand, once */
     overlaps("reads commands from file, if it exists\n",
              "reads commands from file,\nif it exists\n", "reads lines from file, if it exists\n",
-             "reads lines from file, if it exists\n", MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 1);
+             "reads lines from file, if it exists\n", MERGE_BLANKS, MERGE_LOCAL, 1, 1);
     overlaps("reads commands from file, if it exists\n", "reads lines from file, if it exists\n",
              "reads commands from file,\nif it exists\n", "reads lines from file, if it exists\n",
-             MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 1);
+             MERGE_BLANKS, MERGE_CANONICAL, 1, 1);
     /* both put in the same words, indented differently */
     overlaps("a\nz\n", "a\nif (x)\n\tfoo(1);\nz\n", "a\nif (x)\n    foo(1);\nz\n",
-             "a\nif (x)\n    foo(1);\nz\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 2, 2);
+             "a\nif (x)\n    foo(1);\nz\n", MERGE_BLANKS, MERGE_LOCAL, 2, 2);
     /* more than blanks: as ever */
     overlaps("a\nz\n", "a\nif (x)\n\tfoo(1);\nz\n", "a\nif (x)\n    foo(2);\nz\n",
              "a\nif (x)\n    foo(2);\nif (x)\n\tfoo(1);\nz\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 2,
              4);
+    cleanup_merge_text struct merge_text_result r = MERGE_TEXT_RESULT_INIT;
+    cleanup_str struct str text = STR_INIT;
+    run("reads files\n", "reads\nfiles\n", "reads links\n", &r);
+    merge_overlap_describe(&r.report.v[0], &text);
+    assert_string_equal(text.p,
+                        "line 1: local's blanks (indentation, wrapping) gave way to canonical's "
+                        "lines");
 }
 
 static void test_line_ends_and_bytes(void **state)
