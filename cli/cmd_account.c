@@ -9,21 +9,25 @@
 #include "opt.h"
 #include "ui.h"
 
-/* The three take the same options. */
+/* The three take the same options and begin in the same way. */
 struct account_options {
     const char *server;
     bool json;
 };
 
-static int parse(int argc, char **argv, const struct command_help *help, struct account_options *o)
+static int begin(int argc, char **argv, const struct command_help *help, struct account_options *o,
+                 struct backend *b)
 {
     const struct opt opts[] = {{'s', "server", OPT_VALUE, "URL",
                                 "another server than the current one", .text = &o->server},
                                {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &o->json},
                                {0}};
+    struct err err = ERR_INIT;
     int first, rc = opt_parse(argc, argv, opts, help, &first);
     if (rc < 0 && first < argc)
         rc = opt_usage_error(help, "unexpected '%s'", argv[first]);
+    if (rc < 0 && backend_open(o->server, b, &err))
+        rc = ui_fail_err(help->name, &err, NULL);
     return rc;
 }
 
@@ -55,14 +59,12 @@ int cmd_whoami(int argc, char **argv)
         .example = "steadystate whoami --json",
     };
     struct account_options o = {0};
-    int rc = parse(argc, argv, &help, &o);
-    if (rc >= 0)
-        return rc;
     struct err err = ERR_INIT;
     cleanup_backend struct backend b = {0};
+    int rc = begin(argc, argv, &help, &o, &b);
+    if (rc >= 0)
+        return rc;
     cleanup_json struct json_object *me = NULL;
-    if (backend_open(o.server, &b, &err))
-        return ui_fail_err("whoami", &err, NULL);
     if (backend_call(&b, "GET", "/auth/me", NULL, 0, &me, NULL, &err))
         return backend_fail(&b, "whoami", &err);
     return print_account(&b, o.json);
@@ -78,13 +80,11 @@ int cmd_refresh(int argc, char **argv)
         .example = "steadystate refresh",
     };
     struct account_options o = {0};
-    int rc = parse(argc, argv, &help, &o);
-    if (rc >= 0)
-        return rc;
     struct err err = ERR_INIT;
     cleanup_backend struct backend b = {0};
-    if (backend_open(o.server, &b, &err))
-        return ui_fail_err("refresh", &err, NULL);
+    int rc = begin(argc, argv, &help, &o, &b);
+    if (rc >= 0)
+        return rc;
     if (backend_refresh(&b, &err))
         return backend_fail(&b, "refresh", &err);
     return print_account(&b, o.json);
@@ -99,13 +99,11 @@ int cmd_logout(int argc, char **argv)
         .example = "steadystate logout",
     };
     struct account_options o = {0};
-    int rc = parse(argc, argv, &help, &o);
-    if (rc >= 0)
-        return rc;
     struct err err = ERR_INIT;
     cleanup_backend struct backend b = {0};
-    if (backend_open(o.server, &b, &err))
-        return ui_fail_err("logout", &err, NULL);
+    int rc = begin(argc, argv, &help, &o, &b);
+    if (rc >= 0)
+        return rc;
     cleanup_close int lock = account_lock(NULL);
     (void)lock; /* held to the end of the function */
     cleanup_free_secret char *token = NULL;

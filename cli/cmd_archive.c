@@ -61,7 +61,7 @@ static int list(struct backend *b, bool json)
 }
 
 /* Into a temporary beside the file: an interrupted download never looks like an archive. */
-static int get(struct backend *b, const char *id, const char *file)
+static int get(struct backend *b, const char *id, const char *file, bool json)
 {
     struct err err = ERR_INIT;
     cleanup_free char *path = xasprintf("/archives/%s", id);
@@ -78,7 +78,14 @@ static int get(struct backend *b, const char *id, const char *file)
         unlink(temp);
         return backend_fail(b, "archive get", &err);
     }
-    printf("%s\n", name);
+    if (!json) {
+        printf("%s\n", name);
+        return EXIT_DONE;
+    }
+    cleanup_json struct json_object *obj = json_object_new_object();
+    json_add_str(obj, "id", id);
+    json_add_str(obj, "file", name);
+    ui_print_json(obj);
     return EXIT_DONE;
 }
 
@@ -89,7 +96,7 @@ int cmd_archive(int argc, char **argv)
     const struct opt opts[] = {
         {'o', "output", OPT_VALUE, "FILE", "get: where to (default <id>.bundle)", .text = &output},
         {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0, "json", OPT_FLAG, NULL, "list: as JSON", .flag = &json},
+        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
         {0}};
     int first, rc = opt_parse(argc, argv, opts, &help, &first);
     if (rc >= 0)
@@ -106,5 +113,5 @@ int cmd_archive(int argc, char **argv)
     cleanup_backend struct backend b = {0};
     if (backend_open(server, &b, &err))
         return ui_fail_err("archive", &err, NULL);
-    return is_list ? list(&b, json) : get(&b, id, output);
+    return is_list ? list(&b, json) : get(&b, id, output, json);
 }

@@ -25,6 +25,48 @@ static char *session_path(const char *id, const char *rest)
     return xasprintf("/sessions/%s%s", id, rest);
 }
 
+/* What the four have in common: a session, named by the first operand, and its server. */
+struct call {
+    const char *server;
+    bool json;
+    char id[SESSION_ID_LEN + 1];
+    char **operands; /* behind the session */
+    struct backend backend;
+};
+
+static void call_release(struct call *c)
+{
+    backend_release(&c->backend);
+}
+#define cleanup_call cleanup(call_release)
+
+#define OWN_OPTIONS_MAX 4
+
+/* own: the command's options, or NULL. After a message or help the exit code, else -1. */
+static int begin(int argc, char **argv, const struct command_help *help, const struct opt *own,
+                 int n_operands, struct call *c)
+{
+    struct err err = ERR_INIT;
+    struct opt opts[OWN_OPTIONS_MAX + 3] = {{0}};
+    size_t n = 0;
+    for (; own && own->name; own++) {
+        BUG_ON(n == OWN_OPTIONS_MAX);
+        opts[n++] = *own;
+    }
+    opts[n++] = (struct opt){
+        's', "server", OPT_VALUE, "URL", "another server than the current one", .text = &c->server};
+    opts[n++] = (struct opt){0, "json", OPT_FLAG, NULL, "as JSON", .flag = &c->json};
+    int first, rc = opt_parse(argc, argv, opts, help, &first);
+    if (rc >= 0)
+        return rc;
+    if (argc - first != n_operands)
+        return opt_usage_error(help, "give %s", help->synopsis);
+    if ((rc = session_operand(help->name, argv[first], c->id)) >= 0)
+        return rc;
+    c->operands = argv + first + 1;
+    return backend_open(c->server, &c->backend, &err) ? ui_fail_err(help->name, &err, NULL) : -1;
+}
+
 /* Until the session is gone; *info is the last that was seen. */
 static int wait_terminated(struct backend *b, const char *id, struct json_object **info,
                            struct err *err)
@@ -62,40 +104,29 @@ int cmd_down(int argc, char **argv)
         .summary = "Ends a session. What was not published is archived on the server first.",
         .example = "steadystate down k3jx5m2qzv7ah4tw6ydn",
     };
-    const char *server = NULL;
-    bool json = false, no_wait = false;
-    const struct opt opts[] = {
-        {0, "no-wait", OPT_FLAG, NULL, "do not wait until it is gone", .flag = &no_wait},
-        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
-        {0}};
-    int first, rc = opt_parse(argc, argv, opts, &help, &first);
-    if (rc >= 0)
-        return rc;
-    if (first + 1 != argc)
-        return opt_usage_error(&help, "give one session id or link");
-    char id[SESSION_ID_LEN + 1];
-    if ((rc = session_operand("down", argv[first], id)) >= 0)
-        return rc;
+    bool no_wait = false;
+    const struct opt own[] = {
+        {0, "no-wait", OPT_FLAG, NULL, "do not wait until it is gone", .flag = &no_wait}, {0}};
+    cleanup_call struct call c = {0};
+    int code = begin(argc, argv, &help, own, 1, &c);
+    if (code >= 0)
+        return code;
     struct err err = ERR_INIT;
-    cleanup_backend struct backend b = {0};
-    if (backend_open(server, &b, &err))
-        return ui_fail_err("down", &err, NULL);
-    cleanup_free char *path = session_path(id, "");
+    cleanup_free char *path = session_path(c.id, "");
     cleanup_json struct json_object *info = NULL;
-    if (backend_call(&b, "DELETE", path, NULL, 0, NULL, NULL, &err) ||
-        (!no_wait && wait_terminated(&b, id, &info, &err)))
-        return backend_fail(&b, "down", &err);
-    session_forget(id);
-    if (json) {
+    if (backend_call(&c.backend, "DELETE", path, NULL, 0, NULL, NULL, &err) ||
+        (!no_wait && wait_terminated(&c.backend, c.id, &info, &err)))
+        return backend_fail(&c.backend, "down", &err);
+    session_forget(c.id);
+    if (c.json) {
         if (!info) {
             info = json_object_new_object();
-            json_add_str(info, "id", id);
+            json_add_str(info, "id", c.id);
             json_add_str(info, "state", no_wait ? "Terminating" : "Terminated");
         }
         ui_print_json(info);
     } else {
-        printf("Session %s %s.\n", id, no_wait ? "is ending" : "has ended");
+        printf("Session %s %s.\n", c.id, no_wait ? "is ending" : "has ended");
     }
     return EXIT_DONE;
 }
@@ -108,35 +139,25 @@ int cmd_extend(int argc, char **argv)
         .summary = "Lets a session live for that long from now.",
         .example = "steadystate extend k3jx5m2qzv7ah4tw6ydn --ttl 2h",
     };
-    const char *server = NULL, *ttl = NULL;
-    bool json = false;
-    const struct opt opts[] = {
-        {0, "ttl", OPT_VALUE, "TIME", "90m, 12h, 2d", .text = &ttl},
-        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
-        {0}};
-    int first, rc = opt_parse(argc, argv, opts, &help, &first);
-    if (rc >= 0)
-        return rc;
-    if (first + 1 != argc || !ttl)
-        return opt_usage_error(&help, "give one session id or link, and --ttl");
+    const char *ttl = NULL;
+    const struct opt own[] = {{0, "ttl", OPT_VALUE, "TIME", "90m, 12h, 2d", .text = &ttl}, {0}};
+    cleanup_call struct call c = {0};
+    int code = begin(argc, argv, &help, own, 1, &c);
+    if (code >= 0)
+        return code;
     struct err err = ERR_INIT;
     int64_t seconds = 0;
-    char id[SESSION_ID_LEN + 1];
+    if (!ttl)
+        return opt_usage_error(&help, "give %s", help.synopsis);
     if (num_parse_duration(ttl, TTL_MAX_S, &seconds, &err))
         return opt_usage_error(&help, "--ttl: %s", err.msg);
-    if ((rc = session_operand("extend", argv[first], id)) >= 0)
-        return rc;
-    cleanup_backend struct backend b = {0};
-    if (backend_open(server, &b, &err))
-        return ui_fail_err("extend", &err, NULL);
-    cleanup_free char *path = session_path(id, "/extend");
+    cleanup_free char *path = session_path(c.id, "/extend");
     cleanup_json struct json_object *body = json_object_new_object();
     cleanup_json struct json_object *info = NULL;
     json_add_i64(body, "ttl_secs", seconds);
-    if (backend_call(&b, "POST", path, body, 0, &info, NULL, &err))
-        return backend_fail(&b, "extend", &err);
-    if (json) {
+    if (backend_call(&c.backend, "POST", path, body, 0, &info, NULL, &err))
+        return backend_fail(&c.backend, "extend", &err);
+    if (c.json) {
         ui_print_json(info);
         return EXIT_DONE;
     }
@@ -144,32 +165,19 @@ int cmd_extend(int argc, char **argv)
     json_opt_i64(info, "expires_at", 0, INT64_MAX, &expires, NULL);
     cleanup_str struct str when = STR_INIT;
     ui_add_relative_time(&when, expires, clock_now(&clock_real));
-    printf("Session %s ends %s.\n", id, when.p);
+    printf("Session %s ends %s.\n", c.id, when.p);
     return EXIT_DONE;
-}
-
-static const char *doing(struct json_object *m)
-{
-    bool connected = false, waiting = false;
-    json_opt_bool(m, "connected", &connected, NULL);
-    json_opt_bool(m, "waiting", &waiting, NULL);
-    if (waiting)
-        return "waits to be let in";
-    if (!connected)
-        return "-";
-    const char *role = session_text(m, "role");
-    if (strcmp(session_text(m, "keyboard"), "own") == 0)
-        return "has the keyboard";
-    return *role ? role : "connected";
 }
 
 static void print_member(struct json_object *m)
 {
+    bool connected = false;
+    json_opt_bool(m, "connected", &connected, NULL);
     cleanup_str struct str login = STR_INIT;
     const char *name = session_text(m, "login");
     str_add_printable(&login, name, strlen(name));
     printf("%-20s  %-8s  %-14s  %s\n", login.p, session_text(m, "provider"),
-           session_text(m, "rule"), doing(m));
+           session_text(m, "rule"), connected ? "connected" : "-");
 }
 
 int cmd_members(int argc, char **argv)
@@ -180,31 +188,18 @@ int cmd_members(int argc, char **argv)
         .summary = "Shows who may come in, by which rule, and who is there.",
         .example = "steadystate members k3jx5m2qzv7ah4tw6ydn",
     };
-    const char *server = NULL;
-    bool json = false;
-    const struct opt opts[] = {
-        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
-        {0}};
-    int first, rc = opt_parse(argc, argv, opts, &help, &first);
-    if (rc >= 0)
-        return rc;
-    if (first + 1 != argc)
-        return opt_usage_error(&help, "give one session id or link");
-    char id[SESSION_ID_LEN + 1];
-    if ((rc = session_operand("members", argv[first], id)) >= 0)
-        return rc;
+    cleanup_call struct call c = {0};
+    int code = begin(argc, argv, &help, NULL, 1, &c);
+    if (code >= 0)
+        return code;
     struct err err = ERR_INIT;
-    cleanup_backend struct backend b = {0};
     cleanup_json struct json_object *answer = NULL;
     struct json_object *members = NULL;
-    cleanup_free char *path = session_path(id, "/members");
-    if (backend_open(server, &b, &err))
-        return ui_fail_err("members", &err, NULL);
-    if (backend_call(&b, "GET", path, NULL, 0, &answer, NULL, &err) ||
+    cleanup_free char *path = session_path(c.id, "/members");
+    if (backend_call(&c.backend, "GET", path, NULL, 0, &answer, NULL, &err) ||
         json_opt_array(answer, "members", 10000, &members, &err))
-        return backend_fail(&b, "members", &err);
-    if (json) {
+        return backend_fail(&c.backend, "members", &err);
+    if (c.json) {
         ui_print_json(answer);
         return EXIT_DONE;
     }
@@ -221,27 +216,22 @@ int cmd_kick(int argc, char **argv)
         .summary = "Closes a person's connections and keeps the person out.",
         .example = "steadystate kick k3jx5m2qzv7ah4tw6ydn mallory",
     };
-    const char *server = NULL;
-    const struct opt opts[] = {
-        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0}};
-    int first, rc = opt_parse(argc, argv, opts, &help, &first);
-    if (rc >= 0)
-        return rc;
-    if (first + 2 != argc)
-        return opt_usage_error(&help, "give a session id or link, and a login");
-    char id[SESSION_ID_LEN + 1];
-    if ((rc = session_operand("kick", argv[first], id)) >= 0)
-        return rc;
+    cleanup_call struct call c = {0};
+    int code = begin(argc, argv, &help, NULL, 2, &c);
+    if (code >= 0)
+        return code;
     struct err err = ERR_INIT;
-    cleanup_backend struct backend b = {0};
-    cleanup_free char *path = session_path(id, "/kick");
+    const char *login = c.operands[0];
+    cleanup_free char *path = session_path(c.id, "/kick");
     cleanup_json struct json_object *body = json_object_new_object();
-    json_add_str(body, "login", argv[first + 1]);
-    if (backend_open(server, &b, &err))
-        return ui_fail_err("kick", &err, NULL);
-    if (backend_call(&b, "POST", path, body, BACKEND_IDEMPOTENT, NULL, NULL, &err))
-        return backend_fail(&b, "kick", &err);
-    printf("%s is out of session %s.\n", argv[first + 1], id);
+    json_add_str(body, "login", login);
+    if (backend_call(&c.backend, "POST", path, body, BACKEND_IDEMPOTENT, NULL, NULL, &err))
+        return backend_fail(&c.backend, "kick", &err);
+    if (c.json) {
+        json_add_str(body, "id", c.id);
+        ui_print_json(body);
+    } else {
+        printf("%s is out of session %s.\n", login, c.id);
+    }
     return EXIT_DONE;
 }
