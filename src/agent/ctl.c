@@ -6,14 +6,13 @@
 #include <unistd.h>
 
 #include "agent/archive.h"
+#include "agent/listener.h"
 #include "agent/request.h"
 #include "agent/terminal.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
-
-#define BACKLOG 16
 
 struct channel {
     struct ctl *ctl;
@@ -26,8 +25,7 @@ struct channel {
 
 struct ctl {
     struct agent *agent;
-    int fd;
-    struct loop_watch *watch;
+    struct listener *listener;
     struct channel *first;
     int n;
     uint64_t next_id;
@@ -305,17 +303,12 @@ void ctl_add(struct ctl *ctl, int in_fd, int out_fd)
     ch->conn = conn_new(ctl->agent->loop, ++ctl->next_id, in_fd, out_fd, &conn_ops, ch);
 }
 
-static void on_accept(int fd, uint32_t events, void *payload)
+static void on_accept(int fd, pid_t pid, uid_t uid, void *payload)
 {
     struct ctl *ctl = payload;
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-    (void)events;
-    cleanup_close int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (got < 0)
-        return;
-    if (fd_peer(got, &pid, &uid, &gid, NULL) < 0 || (uid != 0 && uid != ctl->agent->uid))
+    cleanup_close int got = fd;
+    (void)pid;
+    if (uid != 0 && uid != ctl->agent->uid)
         return;
     if (ctl->n >= CTL_CONNECTIONS_MAX) {
         log_warn("too many control connections");
@@ -356,13 +349,13 @@ int ctl_new(struct agent *a, struct ctl **out, struct err *err)
     int rc = make_ctl_dir(a->layout.ctl, err);
     if (rc < 0)
         return rc;
-    int fd = fd_unix_listen(a->layout.ctl, 0600, BACKLOG, err);
-    if (fd < 0)
-        return fd;
-    (void)fd_set_nonblock(fd, true);
     struct ctl *ctl = xcalloc(1, sizeof *ctl);
-    *ctl = (struct ctl){.agent = a, .fd = fd};
-    ctl->watch = loop_add_fd(a->loop, fd, EPOLLIN, on_accept, ctl);
+    ctl->agent = a;
+    rc = listener_new(a->loop, a->layout.ctl, 0600, on_accept, ctl, &ctl->listener, err);
+    if (rc < 0) {
+        free(ctl);
+        return rc;
+    }
     *out = ctl;
     return 0;
 }
@@ -376,8 +369,6 @@ void ctl_free(struct ctl *ctl)
         conn_end(ch->conn);
         channel_free(ch);
     }
-    loop_remove(ctl->watch);
-    close(ctl->fd);
-    (void)unlink(ctl->agent->layout.ctl);
+    listener_free(ctl->listener);
     free(ctl);
 }

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/listener.h"
 #include "agent/procfs.h"
 #include "agent/publish.h"
 #include "agent/push.h"
@@ -19,7 +19,6 @@
 #include "base/path.h"
 #include "git/repo.h"
 
-#define BACKLOG 256
 #define ANCESTORS_MAX 64
 
 struct peer {
@@ -46,8 +45,7 @@ struct peer {
 
 struct sock {
     struct agent *agent;
-    int fd;
-    struct loop_watch *watch;
+    struct listener *listener;
     struct peer *first;
     uint64_t next_id;
 };
@@ -616,27 +614,18 @@ static int count_uid(const struct sock *s, uid_t uid)
     return n;
 }
 
-static void on_accept(int fd, uint32_t events, void *payload)
+static void on_accept(int fd, pid_t pid, uid_t uid, void *payload)
 {
     struct sock *s = payload;
-    struct err err = ERR_INIT;
-    pid_t pid;
-    uid_t uid;
-    gid_t gid;
-    (void)events;
-    cleanup_close int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (got < 0)
-        return;
-    if (fd_peer(got, &pid, &uid, &gid, &err) < 0)
-        return;
+    cleanup_close int got = fd;
     /* Logins of everybody come from uid 0. */
     int max = uid == s->agent->uid ? SOCK_LOGINS_WAITING_MAX : SOCK_CONNECTIONS_OF_ONE_UID;
     if (count_uid(s, uid) >= max || (s->agent->local && uid != s->agent->uid && uid != 0))
         return;
     struct peer *peer = xcalloc(1, sizeof *peer);
     *peer = (struct peer){.sock = s, .next = s->first, .uid = uid, .pid = pid};
-    peer->conn = conn_new(s->agent->loop, ++s->next_id, got, got, &conn_ops, peer);
-    got = -1;
+    int taken = steal_fd(&got);
+    peer->conn = conn_new(s->agent->loop, ++s->next_id, taken, taken, &conn_ops, peer);
     s->first = peer;
 }
 
@@ -705,13 +694,14 @@ void sock_pushed(struct sock *s, uint64_t id)
 int sock_new(struct agent *a, struct sock **out, struct err *err)
 {
     /* Everybody may connect; who it is says the kernel. */
-    int fd = fd_unix_listen(a->layout.sock, a->local ? 0600 : 0666, BACKLOG, err);
-    if (fd < 0)
-        return fd;
-    (void)fd_set_nonblock(fd, true);
     struct sock *s = xcalloc(1, sizeof *s);
-    *s = (struct sock){.agent = a, .fd = fd};
-    s->watch = loop_add_fd(a->loop, fd, EPOLLIN, on_accept, s);
+    s->agent = a;
+    int rc = listener_new(a->loop, a->layout.sock, a->local ? 0600 : 0666, on_accept, s,
+                          &s->listener, err);
+    if (rc < 0) {
+        free(s);
+        return rc;
+    }
     *out = s;
     return 0;
 }
@@ -725,8 +715,6 @@ void sock_free(struct sock *s)
         conn_end(p->conn);
         peer_free(p);
     }
-    loop_remove(s->watch);
-    close(s->fd);
-    (void)unlink(s->agent->layout.sock);
+    listener_free(s->listener);
     free(s);
 }

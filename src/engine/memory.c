@@ -153,6 +153,17 @@ static size_t image_index(const struct engine_memory *m, const char *ref)
     return i;
 }
 
+/* enter for what needs a container that is there. */
+static int enter_container(struct engine_memory *m, const char *verb, const char *name,
+                           struct object **o, int *late, struct err *err)
+{
+    int rc = enter(m, verb, late, err);
+    if (rc < 0)
+        return rc;
+    *o = find(m, ENGINE_CONTAINERS, name);
+    return *o ? 0 : leave(m, no_container(name, err), 0, err);
+}
+
 /* --- the vtable ---------------------------------------------------------------------------- */
 
 static int mem_ping(void *self, struct err *err)
@@ -296,12 +307,10 @@ static int mem_container_inspect(void *self, const char *name, struct engine_con
                                  struct err *err)
 {
     struct engine_memory *m = self;
-    int late, rc = enter(m, "container_inspect", &late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "container_inspect", name, &o, &late, err);
     if (rc < 0)
         return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    if (!o)
-        return leave(m, no_container(name, err), 0, err);
     *out = o->c;
     out->name = xstrdup(o->c.name);
     out->error = xstrdup(o->c.error);
@@ -331,12 +340,10 @@ static bool port_is_taken(const struct engine_memory *m, const struct object *o)
 static int mem_container_start(void *self, const char *name, struct err *err)
 {
     struct engine_memory *m = self;
-    int late, rc = enter(m, "container_start", &late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "container_start", name, &o, &late, err);
     if (rc < 0)
         return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    if (!o)
-        return leave(m, no_container(name, err), 0, err);
     if (o->c.state != ENGINE_RUNNING && port_is_taken(m, o))
         return leave(m, err_set(err, ERR_EXISTS, "port %d is taken", o->c.host_port), 0, err);
     o->c.state = ENGINE_RUNNING;
@@ -355,12 +362,10 @@ static int mem_container_stop(void *self, const char *name, int grace_s, struct 
 {
     (void)grace_s;
     struct engine_memory *m = self;
-    int late, rc = enter(m, "container_stop", &late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "container_stop", name, &o, &late, err);
     if (rc < 0)
         return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    if (!o)
-        return leave(m, no_container(name, err), 0, err);
     if (o->c.state == ENGINE_RUNNING)
         stop(o, 0);
     return leave(m, 0, late, err);
@@ -370,12 +375,10 @@ static int mem_container_kill(void *self, const char *name, const char *signal, 
 {
     (void)signal;
     struct engine_memory *m = self;
-    int late, rc = enter(m, "container_kill", &late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "container_kill", name, &o, &late, err);
     if (rc < 0)
         return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    if (!o)
-        return leave(m, no_container(name, err), 0, err);
     if (o->c.state != ENGINE_RUNNING)
         return leave(m, err_set(err, ERR_CONFLICT, "%s does not run", name), 0, err);
     stop(o, 137);
@@ -399,12 +402,10 @@ static int mem_archive_put(void *self, const char *name, const char *dir, const 
 {
     (void)dir;
     struct engine_memory *m = self;
-    int late, rc = enter(m, "archive_put", &late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "archive_put", name, &o, &late, err);
     if (rc < 0)
         return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    if (!o)
-        return leave(m, no_container(name, err), 0, err);
     struct object *volume = o->volume ? find(m, ENGINE_VOLUMES, o->volume) : NULL;
     if (!volume)
         return leave(m, err_set(err, ERR_FAILED, "container rootfs is marked read-only"), 0, err);
@@ -429,11 +430,9 @@ static int mem_attach(void *self, const char *name, int *fd, struct err *err)
 {
     struct engine_memory *m = self;
     *fd = -1;
-    int late, rc = enter(m, "attach", &late, err);
-    if (rc < 0)
-        return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    return leave(m, o ? open_stream(o, fd, err) : no_container(name, err), late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "attach", name, &o, &late, err);
+    return rc < 0 ? rc : leave(m, open_stream(o, fd, err), late, err);
 }
 
 static int mem_exec(void *self, const char *name, const struct engine_exec *exec, int *fd,
@@ -442,12 +441,10 @@ static int mem_exec(void *self, const char *name, const struct engine_exec *exec
     (void)exec;
     struct engine_memory *m = self;
     *fd = -1;
-    int late, rc = enter(m, "exec", &late, err);
+    struct object *o;
+    int late, rc = enter_container(m, "exec", name, &o, &late, err);
     if (rc < 0)
         return rc;
-    struct object *o = find(m, ENGINE_CONTAINERS, name);
-    if (!o)
-        return leave(m, no_container(name, err), 0, err);
     if (o->c.state != ENGINE_RUNNING)
         return leave(m, err_set(err, ERR_CONFLICT, "%s does not run", name), 0, err);
     memcpy(id, o->c.id, sizeof o->c.id);

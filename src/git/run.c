@@ -60,25 +60,47 @@ static int failed(const struct git_run *run, int status, const struct str *errs,
                    line.len ? line.p : "failed without a word", status);
 }
 
+/* What a git process is started with; spec points into the rest. */
+struct command {
+    struct strv argv;
+    struct strv env;
+    struct proc_spec spec;
+};
+
+static void command_release(struct command *c)
+{
+    strv_release(&c->argv);
+    strv_release(&c->env);
+}
+
+static void command_make(const struct git_run *run, const char *locale, struct command *c)
+{
+    *c = (struct command){.argv = STRV_INIT, .env = STRV_INIT, .spec = PROC_SPEC_INIT};
+    strv_push(&c->argv, "git");
+    for (const char *const *a = run->args; *a; a++)
+        strv_push(&c->argv, *a);
+    environment(run, locale, &c->env);
+    c->spec.file = "git";
+    c->spec.argv = c->argv.v;
+    c->spec.envp = c->env.v;
+}
+
+static int timeout_of(const struct git_run *run)
+{
+    return run->timeout_s ? run->timeout_s : GIT_RUN_TIMEOUT_S;
+}
+
 int git_run(const struct git_run *run, struct proc_result *out, struct err *err)
 {
-    cleanup_strv struct strv argv = STRV_INIT;
-    cleanup_strv struct strv env = STRV_INIT;
     cleanup_proc_result struct proc_result mine = {0, STR_INIT, STR_INIT};
     struct proc_result *result = out ? out : &mine;
-    strv_push(&argv, "git");
-    for (const char *const *a = run->args; *a; a++)
-        strv_push(&argv, *a);
-    environment(run, "LC_ALL=C", &env);
-    struct proc_spec spec = PROC_SPEC_INIT;
-    spec.file = "git";
-    spec.argv = argv.v;
-    spec.envp = env.v;
-    spec.new_group = true;
-    spec.die_with_parent = true;
-    int rc = proc_run(&spec, run->input, run->input_len,
-                      run->max_output ? run->max_output : (size_t)1 << 20,
-                      (run->timeout_s ? run->timeout_s : GIT_RUN_TIMEOUT_S) * 1000, result, err);
+    cleanup(command_release) struct command c;
+    command_make(run, "LC_ALL=C", &c);
+    c.spec.new_group = true;
+    c.spec.die_with_parent = true;
+    int rc = proc_run(&c.spec, run->input, run->input_len,
+                      run->max_output ? run->max_output : (size_t)1 << 20, timeout_of(run) * 1000,
+                      result, err);
     if (rc < 0)
         return err_wrap(err, "git");
     return result->status == 0 ? 0 : failed(run, result->status, &result->errs, err);
@@ -86,23 +108,15 @@ int git_run(const struct git_run *run, struct proc_result *out, struct err *err)
 
 int git_run_to_fd(const struct git_run *run, int fd, struct err *err)
 {
-    cleanup_strv struct strv argv = STRV_INIT;
-    cleanup_strv struct strv env = STRV_INIT;
-    strv_push(&argv, "git");
-    for (const char *const *a = run->args; *a; a++)
-        strv_push(&argv, *a);
-    environment(run, "LC_ALL=C", &env);
-    struct proc_spec spec = PROC_SPEC_INIT;
-    spec.file = "git";
-    spec.argv = argv.v;
-    spec.envp = env.v;
-    spec.stdout_fd = fd;
-    spec.new_group = true;
-    spec.die_with_parent = true;
-    spec.max_cpu_s = (uint64_t)(run->timeout_s ? run->timeout_s : GIT_RUN_TIMEOUT_S);
+    cleanup(command_release) struct command c;
+    command_make(run, "LC_ALL=C", &c);
+    c.spec.stdout_fd = fd;
+    c.spec.new_group = true;
+    c.spec.die_with_parent = true;
+    c.spec.max_cpu_s = (uint64_t)timeout_of(run);
     pid_t pid;
     int status;
-    int rc = proc_start(&spec, &pid, err);
+    int rc = proc_start(&c.spec, &pid, err);
     if (rc == 0)
         rc = proc_wait(pid, &status, err);
     if (rc < 0)
@@ -114,23 +128,15 @@ int git_run_to_fd(const struct git_run *run, int fd, struct err *err)
 
 int git_run_interactive(const struct git_run *run, int *status, struct err *err)
 {
-    cleanup_strv struct strv argv = STRV_INIT;
-    cleanup_strv struct strv env = STRV_INIT;
-    strv_push(&argv, "git");
-    for (const char *const *a = run->args; *a; a++)
-        strv_push(&argv, *a);
     /* The pager has to know the person's locale; nobody parses this output. */
     const char *all = getenv("LC_ALL");
     cleanup_free char *locale = xasprintf("LC_ALL=%s", all ? all : "");
-    environment(run, locale, &env);
-    struct proc_spec spec = PROC_SPEC_INIT;
-    spec.file = "git";
-    spec.argv = argv.v;
-    spec.envp = env.v;
-    spec.stdin_fd = STDIN_FILENO;
-    spec.stdout_fd = STDOUT_FILENO;
-    spec.stderr_fd = STDERR_FILENO;
+    cleanup(command_release) struct command c;
+    command_make(run, locale, &c);
+    c.spec.stdin_fd = STDIN_FILENO;
+    c.spec.stdout_fd = STDOUT_FILENO;
+    c.spec.stderr_fd = STDERR_FILENO;
     pid_t pid;
-    int rc = proc_start(&spec, &pid, err);
+    int rc = proc_start(&c.spec, &pid, err);
     return rc ? rc : proc_wait(pid, status, err);
 }

@@ -1,26 +1,10 @@
 /* The file of blobs: what a worktree is made from when it is there, and only then. */
+#include "worktree_fixture.h"
+
 #include "sync/flat.h"
-
-#include "../git/git_fixture.h"
 #include "sync/flat_table.h"
-#include "sync/worktree.h"
 
-#define MANY "mkdir -p d; for i in $(seq 700); do echo \"number $i\" >d/$i; done; "
-
-static void make_canonical(const struct fixture *f, const char *script)
-{
-    struct oid head;
-    struct err err = ERR_INIT;
-    cleanup_free char *all =
-        xasprintf("git init -q origin; cd origin; %s git add .; git commit -qm start; cd ..;"
-                  "git clone -q --bare origin repo; mkdir home home2",
-                  script);
-    free(sh(f, all));
-    cleanup_free char *repo = in(f, "repo");
-    cleanup_free char *canonical = in(f, "canonical");
-    if (repo_make_canonical(repo, canonical, NULL, "s/x", &head, &err) < 0)
-        fail_msg("%s", err.msg);
-}
+#define MANY "mkdir -p d; for i in $(seq 700); do echo \"number $i\" >d/$i; done"
 
 static bool write_flat(const struct fixture *f)
 {
@@ -32,39 +16,21 @@ static bool write_flat(const struct fixture *f)
     return made;
 }
 
-static void prepare(const struct fixture *f, const char *name)
-{
-    cleanup_free char *home = in(f, name);
-    cleanup_free char *canonical = in(f, "canonical");
-    struct err err = ERR_INIT;
-    struct worktree_opts opts = {.home = home,
-                                 .repo_name = "proj",
-                                 .canonical = canonical,
-                                 .session_id = "abc",
-                                 .session_branch = "s/x",
-                                 .author_name = "Ada",
-                                 .author_email = "ada@example.org",
-                                 .threads = 3};
-    setenv("HOME", home, 1);
-    if (worktree_prepare(&opts, NULL, &err) < 0)
-        fail_msg("%s", err.msg);
-}
-
 static void test_worktree_from_it(void **state)
 {
     struct fixture *f = *state;
-    make_canonical(f, MANY "cp d/1 again; : >empty; ln -s d l; echo x >x; chmod +x x;"
+    make_canonical(f, MANY "; cp d/1 again; : >empty; ln -s d l; echo x >x; chmod +x x;"
                            "printf '*.bat eol=crlf\\n' >.gitattributes; printf 'a\\nb\\n' >r.bat;"
-                           "head -c 5000000 /dev/zero >long;");
+                           "head -c 5000000 /dev/zero >long");
     assert_true(write_flat(f));
     assert_false(write_flat(f));
-    prepare(f, "home");
+    must_prepare(f, "home", true);
     free(sh(f, "git clone -q -b s/x canonical w2;"
                "diff -r --no-dereference --exclude=.git w2 home/proj/.; cd home/proj;"
                "test -z \"$(git status --porcelain)\"; git diff-files --quiet"));
     /* It is what they come from: somebody who damaged it would be seen. */
     free(sh(f, "sed -i s/number/NUMBER/ canonical/steadystate-flat"));
-    prepare(f, "home2");
+    must_prepare(f, "home2", true);
     free(sh(f, "grep -q NUMBER home2/proj/d/77; ! grep -q NUMBER home/proj/d/77"));
 }
 
@@ -75,7 +41,7 @@ static void test_moved_branch_takes_the_rest_from_objects(void **state)
     assert_true(write_flat(f));
     free(sh(f, "git clone -q -b s/x canonical w; cd w; echo new >d/5; echo more >e;"
                "git add .; git commit -qm next; git push -q"));
-    prepare(f, "home");
+    must_prepare(f, "home", true);
     free(sh(f, "diff -r --exclude=.git w home/proj/.; cd home/proj;"
                "test -z \"$(git status --porcelain)\""));
 }
@@ -109,14 +75,14 @@ static void test_damaged_is_passed_over(void **state)
         if (i == 4)
             free(sh(f, "touch canonical/steadystate-flat"));
     }
-    prepare(f, "home");
+    must_prepare(f, "home", true);
     free(sh(f, "git clone -q -b s/x canonical w2; diff -r --exclude=.git w2 home/proj/."));
 }
 
 static void test_small_trees_have_none(void **state)
 {
     struct fixture *f = *state;
-    make_canonical(f, "echo a >a;");
+    make_canonical(f, "echo a >a");
     assert_false(write_flat(f));
     free(sh(f, "test ! -e canonical/steadystate-flat -a ! -e canonical/steadystate-flat.tmp"));
 }

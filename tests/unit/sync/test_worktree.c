@@ -1,48 +1,7 @@
-#include "sync/worktree.h"
+#include "worktree_fixture.h"
 
-#include "../git/git_fixture.h"
 #include "sync/checkout.h"
 #include "sync/meta.h"
-
-static void make_canonical(const struct fixture *f, const char *script)
-{
-    struct oid head;
-    struct err err = ERR_INIT;
-    cleanup_free char *all =
-        xasprintf("git init -q origin; cd origin; %s; git add .; git commit -qm start; cd ..;"
-                  "git clone -q --bare origin repo; mkdir home",
-                  script);
-    free(sh(f, all));
-    cleanup_free char *repo = in(f, "repo");
-    cleanup_free char *canonical = in(f, "canonical");
-    if (repo_make_canonical(repo, canonical, NULL, "s/x", &head, &err) < 0)
-        fail_msg("%s", err.msg);
-}
-
-static int prepare(const struct fixture *f, bool *made, struct err *err)
-{
-    cleanup_free char *home = in(f, "home");
-    cleanup_free char *canonical = in(f, "canonical");
-    struct worktree_opts opts = {.home = home,
-                                 .repo_name = "proj",
-                                 .canonical = canonical,
-                                 .session_id = "abc",
-                                 .session_branch = "s/x",
-                                 .author_name = "Ada \"the\" First",
-                                 .author_email = "ada@example.org",
-                                 .threads = 3};
-    setenv("HOME", home, 1);
-    return worktree_prepare(&opts, made, err);
-}
-
-static void must_prepare(const struct fixture *f, bool wanted)
-{
-    bool made;
-    struct err err = ERR_INIT;
-    if (prepare(f, &made, &err) < 0)
-        fail_msg("%s", err.msg);
-    assert_int_equal(made, wanted);
-}
 
 /* Everything as git itself would have checked it out, and git agrees without reading a file. */
 static void same_as_git(const struct fixture *f)
@@ -60,9 +19,9 @@ static void test_plain(void **state)
                       "echo x >x; chmod +x x; echo '*.o' >.gitignore; echo i >.github/i;"
                       "echo n >'new\nline'; echo u >\xc3\xbc; echo d >./-dash; : >empty;"
                       "seq 100000 >big");
-    must_prepare(f, true);
+    must_prepare(f, "home", true);
     same_as_git(f);
-    must_prepare(f, false);
+    must_prepare(f, "home", false);
     free(sh(f, "cd home/proj; test -L \"$OLDPWD/home/proj\"; test \"$(git config user.name)\" = "
                "'Ada \"the\" First'; test -z \"$(find .git/objects -type f | grep -v info)\";"));
 }
@@ -78,7 +37,7 @@ static void test_attributes(void **state)
                    ">sub/.gitattributes; printf 'q\\r\\n' >sub/q.x;"
                    "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:0\\nsize 1\\n' "
                    ">m.lfs");
-    must_prepare(f, true);
+    must_prepare(f, "home", true);
     same_as_git(f);
     free(sh(f, "cd home/proj; test \"$(od -An -c run.bat | tr -d ' ')\" = 'a\\r\\nb\\r\\n';"
                "test \"$(od -An -c w.u16 | tr -d ' ')\" = 'h\\0i\\0'"));
@@ -89,7 +48,7 @@ static void test_resumes(void **state)
 {
     struct fixture *f = *state;
     make_canonical(f, "mkdir d; for i in 1 2 3 4 5 6 7 8 9; do echo $i >d/$i; done; ln -s d l");
-    must_prepare(f, true);
+    must_prepare(f, "home", true);
     cleanup_free char *dot_path = in(f, "home/.worktree");
     cleanup_close int dot = open(dot_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_meta struct meta meta = {0};
@@ -101,7 +60,7 @@ static void test_resumes(void **state)
     assert_int_equal(meta_write(dot, &meta, NULL), 0);
     free(sh(f, "cd home/proj; rm .git/index d/2 d/3; printf x >d/4; touch .git/index.lock;"
                "stat -c %i d/1 >../inode"));
-    must_prepare(f, true);
+    must_prepare(f, "home", true);
     same_as_git(f);
     free(sh(f, "cd home/proj; test $(stat -c %i d/1) = $(cat ../inode)"));
 }
@@ -116,7 +75,7 @@ static void test_hostile_tree(void **state)
                "git update-ref refs/heads/s/x $(echo m | git commit-tree $t)"));
     struct err err = ERR_INIT;
     bool made;
-    assert_int_equal(prepare(f, &made, &err), ERR_DENIED);
+    assert_int_equal(prepare(f, "home", &made, &err), ERR_DENIED);
     assert_false(made);
 }
 
@@ -129,7 +88,7 @@ static void test_link_in_the_way(void **state)
             "mkdir -p home/.worktree/proj outside; ln -s ../../../outside home/.worktree/proj/d"));
     struct err err = ERR_INIT;
     bool made;
-    assert_int_equal(prepare(f, &made, &err), ERR_DENIED);
+    assert_int_equal(prepare(f, "home", &made, &err), ERR_DENIED);
     free(sh(f, "test -z \"$(ls outside)\""));
 }
 
