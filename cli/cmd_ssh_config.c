@@ -1,4 +1,5 @@
 /* ssh-config: a Host entry, so that ssh, scp, rsync and editors know a session by a name. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "ssh_run.h"
 #include "ui.h"
 
+#define SHORT_ID 6
 #define SSH_CONFIG_MAX (1024 * 1024)
 #define INCLUDE_LINE "Include steadystate/*.conf\n"
 
@@ -28,11 +30,36 @@ static const struct command_help help = {
                "steadystate ssh-config 'steadystate://collab/...' >> ~/.ssh/config",
 };
 
-static void add_entry(struct str *out, const struct magic_link *link, const char *known_hosts,
-                      const char *key_file)
+/* Directory of the entries that were written, allocated. */
+static char *entries_dir(struct err *err)
 {
-    str_addf(out, "Host steadystate-%.6s\n    HostName %s\n    Port %d\n    User %s\n",
-             link->session_id, link->host, link->port, link->user);
+    const char *home = getenv("HOME");
+    if (home && *home == '/')
+        return path_join(home, ".ssh/steadystate");
+    err_set(err, ERR_INVALID, "HOME is not set");
+    return NULL;
+}
+
+/* How much of an id names its session: a little, unless another session's entry begins alike. */
+static int name_length(const char *id)
+{
+    cleanup_free char *dir = entries_dir(NULL);
+    DIR *d = dir ? opendir(dir) : NULL;
+    int n = SHORT_ID;
+    struct dirent *e;
+    while (d && (e = readdir(d)))
+        if (strncmp(e->d_name, id, SHORT_ID) == 0 && strncmp(e->d_name, id, SESSION_ID_LEN) != 0)
+            n = SESSION_ID_LEN;
+    if (d)
+        (void)closedir(d);
+    return n;
+}
+
+static void add_entry(struct str *out, const struct magic_link *link, const char *name,
+                      const char *known_hosts, const char *key_file)
+{
+    str_addf(out, "Host %s\n    HostName %s\n    Port %d\n    User %s\n", name, link->host,
+             link->port, link->user);
     str_addf(out, "    UserKnownHostsFile \"%s\"\n    GlobalKnownHostsFile /dev/null\n",
              known_hosts);
     str_addf(out,
@@ -62,19 +89,18 @@ static int ensure_include(const char *config, struct err *err)
     return fd_write_file(AT_FDCWD, config, next.p, next.len, mode, err);
 }
 
-static int write_entry(const char *id, const struct str *entry, struct err *err)
+static int write_entry(const char *id, const char *name, const struct str *entry, struct err *err)
 {
-    const char *home = getenv("HOME");
-    if (!home || *home != '/')
-        return err_set(err, ERR_INVALID, "HOME is not set");
-    cleanup_free char *dir = path_join(home, ".ssh/steadystate");
-    cleanup_free char *config = path_join(home, ".ssh/config");
+    cleanup_free char *dir = entries_dir(err);
+    if (!dir)
+        return err->code;
+    cleanup_free char *config = xasprintf("%.*s/config", (int)(strrchr(dir, '/') - dir), dir);
     cleanup_free char *file = xasprintf("%s/%s.conf", dir, id);
     int rc = path_make_dirs(dir, 0700, err);
     if (rc || (rc = fd_write_file(AT_FDCWD, file, entry->p, entry->len, 0600, err)) ||
         (rc = ensure_include(config, err)))
         return rc;
-    printf("steadystate-%.6s\n", id);
+    printf("%s\n", name);
     return 0;
 }
 
@@ -101,10 +127,12 @@ int cmd_ssh_config(int argc, char **argv)
     if (session_known_hosts(&link, &known_hosts, &err))
         return ui_fail_err("ssh-config", &err, NULL);
     cleanup_str struct str entry = STR_INIT;
-    add_entry(&entry, &link, known_hosts, key_file);
+    cleanup_free char *name =
+        xasprintf("steadystate-%.*s", name_length(link.session_id), link.session_id);
+    add_entry(&entry, &link, name, known_hosts, key_file);
     if (!write_it)
         fputs(entry.p, stdout);
-    else if (write_entry(link.session_id, &entry, &err))
+    else if (write_entry(link.session_id, name, &entry, &err))
         return ui_fail_err("ssh-config", &err, NULL);
     return EXIT_DONE;
 }

@@ -210,6 +210,54 @@ def test_ssh_config_written_used_and_taken_away(running):
     assert json.loads(ann.cli("list", "--json").stdout) is not None
 
 
+def test_sessions_whose_ids_begin_alike_have_names_of_their_own(running):
+    _, ann, _, session = running
+    twin = session.id[:6] + "a" * 14
+    names = [ann.cli("ssh-config", "--write", link).stdout.strip()
+             for link in (session.link, session.link.replace(session.id, twin), session.link)]
+    assert names[0] == f"steadystate-{session.id[:6]}" and names[1] == f"steadystate-{twin}"
+    # Written again beside the other, it stops being short as well.
+    assert names[2] == f"steadystate-{session.id}"
+
+
+def test_a_plain_connection_is_a_shell_and_adds_nothing(running):
+    """What the links are for: `ssh -p port user@host`, with nothing of ours on the laptop."""
+    _, ann, _, session = running
+    done = steady.run("ssh", *ann.ssh_argv(session), "-T", "-p", session.port, f"{session.user}@{session.host}",
+                      input="cat README.md; exit 4\n", env=ann.environment, check=False)
+    assert (done.returncode, done.stdout) == (4, "# project\n")
+    for options in ([], ["-O"]):
+        steady.run("scp", "-q", *options, *ann.ssh_argv(session), "-P", session.port,
+                   f"{session.user}@{session.host}:README.md", ann.directory / "got", env=ann.environment)
+        assert (ann.directory / "got").read_text() == "# project\n"
+
+
+def test_a_killed_connection_does_not_keep_a_session_from_idling(server_of, forge):
+    server = server_of("local", STEADYSTATE_IDLE_TTL_SECS="4")
+    ann = server.person("ann")
+    session = ann.up(forge.repository("org/proj"))
+    argv = ["ssh", *ann.ssh_argv(session), "-p", str(session.port), f"{session.user}@{session.host}"]
+    kept = subprocess.Popen([*argv, "echo in; cat"], env=ann.environment, text=True, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+    killed = subprocess.Popen([*argv, "echo in; cat"], env=ann.environment, text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    with kept, killed:
+        assert kept.stdout.readline() == killed.stdout.readline() == "in\n"
+        killed.kill()
+        # Of two connections one is left: still there, and longer than the session may idle.
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            member = json.loads(ann.cli("members", "--json", session.id).stdout)["members"][0]
+            assert member["login"] == "ann" and member["connected"]
+            time.sleep(0.5)
+        kept.kill()
+    def ended():
+        done = ann.cli("list", "--json", check=False)
+        return all(s["state"] not in ("Running", "Terminating") or s["id"] != session.id
+                   for s in json.loads(done.stdout)["sessions"])
+    steady.wait_for(ended, 90, "the session to idle out")
+
+
 def test_ended_from_outside_it_takes_ssh_along(running):
     _, ann, _, session = running
     argv = [str(steady.BUILD / "steadystate"), "join", "-i", str(ann.key), session.link, "--", "echo in; cat"]
