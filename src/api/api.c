@@ -39,21 +39,41 @@ static const struct http_route routes[] = {
 
 /* ---- the gate ---- */
 
-static bool pass_limit(struct api *api, struct http_request *req, int bucket)
+static int per_minute(const struct api *api, int bucket)
 {
     const struct api_rates *r = &api->options.rates;
-    int per_min = bucket == API_BUCKET_TOKEN  ? r->token
-                  : bucket == API_BUCKET_AUTH ? r->auth
-                                              : r->other;
-    int wait = limits_take(api->limits, bucket, http_client_address(req), per_min,
-                           clock_mono_ms(api->options.clock));
+    return bucket == API_BUCKET_TOKEN ? r->token : bucket == API_BUCKET_AUTH ? r->auth : r->other;
+}
+
+/* wait: seconds, 0: none. */
+static bool pass_wait(struct http_request *req, int wait, const char *what)
+{
     if (wait == 0)
         return true;
     char text[16];
     snprintf(text, sizeof text, "%d", wait);
     http_reply_header(req, "Retry-After", text);
-    http_reply_problem(req, 429, "rate_limited", "too many requests from this address");
+    http_reply_problemf(req, 429, "rate_limited", "too many requests %s", what);
     return false;
+}
+
+static bool pass_limit(struct api *api, struct http_request *req, int bucket)
+{
+    return pass_wait(req,
+                     limits_take(api->limits, bucket, http_client_address(req),
+                                 per_minute(api, bucket), clock_mono_ms(api->options.clock)),
+                     "from this address");
+}
+
+/* Somebody with many addresses is still one account. */
+static bool pass_account(struct api *api, struct http_request *req, int bucket)
+{
+    struct session_caller who = api_caller(req);
+    return pass_wait(req,
+                     limits_take_account(api->limits, bucket, who.provider, who.subject,
+                                         per_minute(api, bucket),
+                                         clock_mono_ms(api->options.clock)),
+                     "of this account");
 }
 
 static void free_identity(void *p)
@@ -87,7 +107,8 @@ static bool gate(struct http_request *req, const struct http_route *route, void 
 {
     struct api *api = payload;
     return pass_limit(api, req, route->bucket) &&
-           (route->access == HTTP_PUBLIC || pass_login(api, req));
+           (route->access == HTTP_PUBLIC ||
+            (pass_login(api, req) && pass_account(api, req, route->bucket)));
 }
 
 struct session_caller api_caller(struct http_request *req)

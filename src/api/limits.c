@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/hash.h"
 #include "base/enc.h"
 #include "base/mem.h"
 
 #define WAYS 8
 #define SETS (LIMITS_SLOTS / WAYS)
 #define MINUTE_MS 60000
-#define KEY_LEN 18 /* class, family, address */
+#define KEY_LEN 18 /* class, family, address or hash of an account */
+#define FAMILY_ACCOUNT 1
 
 struct bucket {
     unsigned char key[KEY_LEN];
@@ -73,12 +75,8 @@ static struct bucket *find(struct limits *l, const unsigned char key[KEY_LEN], i
     return oldest;
 }
 
-int limits_take(struct limits *l, int class, const char *address, int per_min, int64_t now_ms)
+static int take(struct limits *l, const unsigned char key[KEY_LEN], int per_min, int64_t now_ms)
 {
-    unsigned char key[KEY_LEN];
-    if (per_min == 0)
-        return 0;
-    make_key(class, address, key);
     struct bucket *b = find(l, key, per_min, now_ms);
     double rate = (double)per_min / MINUTE_MS;
     b->tokens += (double)(now_ms - b->seen_ms) * rate;
@@ -89,6 +87,27 @@ int limits_take(struct limits *l, int class, const char *address, int per_min, i
         b->tokens -= 1;
         return 0;
     }
-    int wait_s = (int)((1 - b->tokens) / rate / 1000) + 1;
-    return wait_s;
+    return (int)((1 - b->tokens) / rate / 1000) + 1;
+}
+
+int limits_take(struct limits *l, int class, const char *address, int per_min, int64_t now_ms)
+{
+    unsigned char key[KEY_LEN];
+    if (per_min == 0)
+        return 0;
+    make_key(class, address, key);
+    return take(l, key, per_min, now_ms);
+}
+
+int limits_take_account(struct limits *l, int class, const char *provider, const char *subject,
+                        int per_min, int64_t now_ms)
+{
+    unsigned char key[KEY_LEN] = {(unsigned char)class, FAMILY_ACCOUNT};
+    char hash[AUTH_HASH_LEN + 1];
+    if (per_min == 0)
+        return 0;
+    cleanup_free char *name = xasprintf("%s/%s", provider, subject);
+    auth_hash(name, hash);
+    memcpy(key + 2, hash, KEY_LEN - 2);
+    return take(l, key, per_min, now_ms);
 }

@@ -106,7 +106,7 @@ static int make_file(const char *path, struct err *err)
     return fd_write_file(AT_FDCWD, path, line.p, line.len, 0600, err);
 }
 
-int seal_ring_load(const char *path, bool create, struct seal_ring **out, struct err *err)
+int seal_key_file_read(const char *path, bool create, struct str *text, struct err *err)
 {
     struct stat st;
     if (create && lstat(path, &st) < 0) {
@@ -120,8 +120,13 @@ int seal_ring_load(const char *path, bool create, struct seal_ring **out, struct
     if (!S_ISREG(st.st_mode) || (st.st_mode & 077))
         return err_set(err, ERR_DENIED, "token key file %s must be readable by its owner only",
                        path);
+    return fd_read_all(fd, FILE_MAX, text, err);
+}
+
+int seal_ring_load(const char *path, bool create, struct seal_ring **out, struct err *err)
+{
     cleanup_str_secret struct str text = STR_INIT;
-    int rc = fd_read_all(fd, FILE_MAX, &text, err);
+    int rc = seal_key_file_read(path, create, &text, err);
     if (rc == 0)
         rc = seal_ring_parse(text.p, text.len, out, err);
     if (rc)

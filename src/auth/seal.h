@@ -25,6 +25,8 @@ struct seal_ring;
 int seal_ring_parse(const char *text, size_t len, struct seal_ring **out, struct err *err);
 /* The 0600 file with such lines; absent: made with one random key when `create` is set. */
 int seal_ring_load(const char *path, bool create, struct seal_ring **out, struct err *err);
+/* That file's text, checked for who may read it (a secret). */
+int seal_key_file_read(const char *path, bool create, struct str *text, struct err *err);
 void seal_ring_free(struct seal_ring *ring);
 
 /* Appends the sealed text. */

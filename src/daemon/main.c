@@ -18,6 +18,7 @@
 #include "base/url.h"
 #include "daemon/confine.h"
 #include "daemon/probe.h"
+#include "daemon/rotate.h"
 #include "daemon/wiring.h"
 #include "sandbox/sandbox.h"
 
@@ -30,7 +31,7 @@
 extern char **environ;
 
 static const char usage_text[] =
-    "usage: steadystated [--config FILE] [--check-config]\n"
+    "usage: steadystated [--config FILE] [--check-config | --rotate-token-key FILE]\n"
     "\n"
     "Starts the SteadyState server. It is configured by STEADYSTATE_* variables of the environment "
     "and by\n"
@@ -39,6 +40,9 @@ static const char usage_text[] =
     "Options:\n"
     "  --config FILE   read FILE\n"
     "  --check-config  print the effective configuration without secrets and exit\n"
+    "  --rotate-token-key FILE\n"
+    "                  seal the providers' tokens anew under the key in FILE, which is made\n"
+    "                  when it is not there, and exit; no server may run meanwhile\n"
     "  --version       print the version and exit\n"
     "  --help          this text\n"
     "\n"
@@ -47,6 +51,7 @@ static const char usage_text[] =
 
 struct options {
     const char *config;
+    const char *rotate;
     bool check;
     bool probe;
 };
@@ -54,9 +59,10 @@ struct options {
 /* -1: go on; else the exit status. */
 static int parse_options(int argc, char **argv, struct options *out)
 {
-    enum { OPT_CONFIG = 256, OPT_CHECK, OPT_HELP, OPT_VERSION, OPT_PROBE };
+    enum { OPT_CONFIG = 256, OPT_CHECK, OPT_HELP, OPT_VERSION, OPT_PROBE, OPT_ROTATE };
     static const struct option known[] = {{"config", required_argument, NULL, OPT_CONFIG},
                                           {"check-config", no_argument, NULL, OPT_CHECK},
+                                          {"rotate-token-key", required_argument, NULL, OPT_ROTATE},
                                           {"help", no_argument, NULL, OPT_HELP},
                                           {"version", no_argument, NULL, OPT_VERSION},
 #ifdef STEADYSTATE_TEST_BUILD
@@ -70,6 +76,9 @@ static int parse_options(int argc, char **argv, struct options *out)
             break;
         case OPT_CHECK:
             out->check = true;
+            break;
+        case OPT_ROTATE:
+            out->rotate = optarg;
             break;
         case OPT_PROBE:
             out->probe = true;
@@ -225,6 +234,15 @@ static int start(struct config *config, bool probe, struct err *err)
     return rc;
 }
 
+static int rotate(struct config *config, const char *file, struct err *err)
+{
+    int rc = config_prepare(config, err);
+    if (rc)
+        return rc;
+    cleanup_close int lock = lock_state(config, err);
+    return lock < 0 ? lock : rotate_token_key(config, file, err);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {0};
@@ -237,6 +255,11 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     umask(077);
     int rc = config_load(environ, options.config, &config, &err);
+    if (rc == 0 && options.rotate) {
+        rc = rotate(&config, options.rotate, &err);
+        if (rc == 0)
+            return 0;
+    }
     if (rc == 0 && options.check)
         return print_config(&config);
     if (rc == 0) {

@@ -38,6 +38,15 @@ static void test_others_are_not_touched(void **state)
     assert_int_equal(limits_take(*state, 1, "192.0.2.1", 1, 1000), 0);
 }
 
+static void test_accounts(void **state)
+{
+    assert_int_equal(limits_take_account(*state, 0, "github", "17", 1, 1000), 0);
+    assert_true(limits_take_account(*state, 0, "github", "17", 1, 1000) > 0);
+    assert_int_equal(limits_take_account(*state, 0, "gitlab", "17", 1, 1000), 0);
+    assert_int_equal(limits_take_account(*state, 0, "github", "18", 1, 1000), 0);
+    assert_int_equal(limits_take_account(*state, 0, "github", "17", 1, 61000), 0);
+}
+
 static void test_off(void **state)
 {
     for (int i = 0; i < 1000; i++)
@@ -67,8 +76,8 @@ static void test_many_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_burst_then_pace),        T(test_others_are_not_touched), T(test_off),
-        T(test_ipv6_counts_by_network), T(test_many_addresses),
+        T(test_accounts), T(test_burst_then_pace),        T(test_others_are_not_touched),
+        T(test_off),      T(test_ipv6_counts_by_network), T(test_many_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
