@@ -20,5 +20,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     body_read_create(body, &request, &names, NULL);
     body_read_extend(body, &ttl, NULL);
     body_read_kick(body, &text, NULL);
+    body_read_role(body, &text, &text, NULL);
     return 0;
 }

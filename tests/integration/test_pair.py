@@ -434,6 +434,14 @@ def test_the_story_of_a_pair(kind, server_of, forge, screens):
     second.wait("done-3")
     assert forge.show("team/project", session.branch, "file") == "shared\n"
     assert "never" not in first.text()
+    running = subprocess.Popen(["ssh", *bob.ssh_argv(session), "-p", str(session.port),
+                                f"{session.user}@{session.host}", "echo up; exec sleep 1000"],
+                               stdout=subprocess.PIPE, text=True)
+    assert running.stdout.readline() == "up\n"
+    ann.cli("role", session.id, "bob", "watch")
+    assert running.wait(60) != 0
+    running.stdout.close()
+    ann.cli("role", "bob", "type")
     # Files come and go by scp for those who may type, as the terminal's account.
     steady.run("scp", *bob.ssh_argv(session), "-q", "-P", session.port, bob.key.with_suffix(".pub"),
                f"{session.user}@{session.host}:key")

@@ -109,6 +109,10 @@ static void test_members_are_checked(void **state)
         "\"p\",\"keys\":[\"command=\\\"x\\\" ssh-rsa A\"]}]}",
         "{\"verb\":\"kick\",\"session_id\":\"" ID_A "\",\"login\":\"../x\",\"provider\":\"p\"}",
         "{\"verb\":\"kick\",\"session_id\":\"" ID_A "\",\"login\":\"x\"}",
+        "{\"verb\":\"role\",\"session_id\":\"" ID_A "\",\"login\":\"x\",\"provider\":\"p\"}",
+        "{\"verb\":\"role\",\"session_id\":\"" ID_A "\",\"login\":\"x\",\"provider\":\"p\","
+        "\"role\":\"king\"}",
+        "{\"verb\":\"role\",\"session_id\":\"" ID_A "\",\"login\":\"x\",\"role\":\"type\"}",
         "{\"verb\":\"archive_get\",\"session_id\":\"" ID_A "\",\"offset\":-1}",
         "{\"verb\":\"archive_get\",\"session_id\":\"" ID_A "\",\"length\":99999999}",
         "{\"verb\":\"archive_get\",\"session_id\":\"" ID_A "\",\"length\":0}",

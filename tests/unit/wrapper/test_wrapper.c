@@ -69,6 +69,13 @@ static void what_was_asked_for(void **state)
     assert_int_equal(wrapper_kind_of(NULL), WRAPPER_SHELL);
     assert_int_equal(wrapper_kind_of(""), WRAPPER_SHELL);
     assert_int_equal(wrapper_kind_of("/usr/lib/openssh/sftp-server"), WRAPPER_SFTP);
+    assert_int_equal(wrapper_kind_of("steadystate pair"), WRAPPER_PAIR);
+    assert_int_equal(wrapper_kind_of("steadystate pair --read-only"), WRAPPER_PAIR);
+    assert_true(wrapper_is_read_only("steadystate pair --read-only"));
+    assert_false(wrapper_is_read_only("steadystate pair") || wrapper_is_read_only(NULL));
+    /* More than that is a command. */
+    assert_int_equal(wrapper_kind_of("steadystate pair --read-only; id"), WRAPPER_COMMAND);
+    assert_int_equal(wrapper_kind_of("steadystate pair "), WRAPPER_COMMAND);
     assert_int_equal(wrapper_kind_of("/usr/lib/openssh/sftp-server -l x"), WRAPPER_COMMAND);
     assert_int_equal(wrapper_kind_of("/x;/sftp-server"), WRAPPER_COMMAND);
     assert_int_equal(wrapper_kind_of("sftp-server"), WRAPPER_COMMAND);
