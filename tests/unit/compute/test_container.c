@@ -292,6 +292,21 @@ static void test_ignored_limits_are_refused(void **state)
     assert_objects(w, 0, 0, 0);
 }
 
+/* What doctor is told of one thing; fails when nothing is. */
+static enum provider_verdict verdict_of(const struct provider_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->checks.len; i++) {
+        const struct provider_check *c = &info->checks.v[i];
+        if (strcmp(c->name, name) != 0)
+            continue;
+        assert_true(c->detail[0] != '\0');
+        assert_int_equal(c->verdict == PROVIDER_FINE, c->mend == NULL);
+        return c->verdict;
+    }
+    fail_msg("no check %s", name);
+    return PROVIDER_WRONG;
+}
+
 static void test_engines_that_cannot_protect(void **state)
 {
     struct world *w = *state;
@@ -304,6 +319,9 @@ static void test_engines_that_cannot_protect(void **state)
     assert_int_equal(w->p.ops->info(w->p.self, &info, NULL), 0);
     assert_false(info.ok);
     assert_true(info.detail[0] != '\0');
+    assert_int_equal(verdict_of(&info, "engine"), PROVIDER_FINE);
+    assert_int_equal(verdict_of(&info, "limits"), PROVIDER_WRONG);
+    assert_int_equal(verdict_of(&info, "userns"), PROVIDER_FINE);
     provider_info_release(&info);
 
     struct engine_info docker = {.name = "docker", .limits = true, .cgroup_version = 2};
@@ -311,6 +329,8 @@ static void test_engines_that_cannot_protect(void **state)
     engine_memory_set_info(w->m, &docker);
     engine_memory_fault(w->m, "ping", ERR_UNAVAILABLE, 1, false);
     assert_int_equal(w->p.ops->info(w->p.self, &info, NULL), 0);
+    assert_int_equal(verdict_of(&info, "engine"), PROVIDER_WRONG);
+    assert_int_equal(info.checks.len, 1);
     provider_info_release(&info);
     w->spec.require_userns = true;
     err_clear(&err);
@@ -320,6 +340,8 @@ static void test_engines_that_cannot_protect(void **state)
     assert_int_equal(w->p.ops->info(w->p.self, &info, NULL), 0);
     assert_true(info.ok);
     assert_int_equal(info.warnings.len, 1);
+    assert_int_equal(verdict_of(&info, "limits"), PROVIDER_FINE);
+    assert_int_equal(verdict_of(&info, "userns"), PROVIDER_WARNING);
     provider_info_release(&info);
 }
 
