@@ -14,6 +14,11 @@
  * lines to be taken as one insertion: one half. */
 #define COMMON_SHARE 2
 
+/* Letters and digits, of both sides together, that make common words more than chance, and how many
+ * times more of them there have to be than of what only one side has. */
+#define FULLER_MIN 24
+#define FULLER_SHARE 6
+
 struct run {
     const struct versions *v;
     struct weave *w;
@@ -139,12 +144,49 @@ static void insert_once(struct run *r, const struct edit *c, const struct edit *
     insert_lines(r, MERGE_BOTH, at, c->line_to);
 }
 
+/* The side whose text has all the words of the other's in their order and only few besides: both
+ * put in the same, one a little more of it. */
+static enum merge_side fuller(const struct run *r, const struct edit *c, const struct edit *l)
+{
+    struct merge_slice a = lines_range(&r->v->canonical, c->line_from, c->line_to);
+    struct merge_slice b = lines_range(&r->v->local, l->line_from, l->line_to);
+    if (a.len + b.len > MERGE_LINE_MAX)
+        return MERGE_NOBODY;
+    struct line_ids ids;
+    struct lines aw, bw;
+    struct diff d = DIFF_INIT;
+    line_ids_init(&ids, a.len / 4);
+    words_init(&aw, &ids, a);
+    words_init(&bw, &ids, b);
+    diff_sequences(aw.id, aw.n, bw.id, bw.n, ids.n, &d);
+    size_t a_own = 0, b_own = 0, more = 0;
+    for (size_t i = 0; i < d.len; i++) {
+        a_own += d.v[i].a_n;
+        b_own += d.v[i].b_n;
+        more += weight(&aw, d.v[i].a_at, d.v[i].a_at + d.v[i].a_n) +
+                weight(&bw, d.v[i].b_at, d.v[i].b_at + d.v[i].b_n);
+    }
+    size_t common = words_weight(a.p, a.len) + words_weight(b.p, b.len) - more;
+    diff_release(&d);
+    lines_release(&aw);
+    lines_release(&bw);
+    line_ids_release(&ids);
+    if (common < FULLER_MIN || more * FULLER_SHARE > common || (a_own && b_own))
+        return MERGE_NOBODY;
+    return a_own ? MERGE_CANONICAL : MERGE_LOCAL;
+}
+
 static void both_inserted(struct run *r, const struct edit_group *g)
 {
     const struct edit *c = &r->edits.v[g->first], *l = c + 1;
     if (c->side != MERGE_CANONICAL) {
         l = c;
         c++;
+    }
+    enum merge_side stands = fuller(r, c, l);
+    if (stands != MERGE_NOBODY) {
+        apply_edit(r, stands == MERGE_LOCAL ? l : c);
+        return;
     }
     struct diff d = DIFF_INIT;
     diff_sequences(r->v->canonical.id + c->line_from, c->line_to - c->line_from,

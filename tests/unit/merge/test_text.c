@@ -91,6 +91,10 @@ static void test_the_same_edit_happens_once(void **state)
     merges("one two three\n", "1 two 3\n", "1 two three\n", "1 two 3\n");
     merges("a\nb\n", "a\nimport x\nimport y\nb\n", "a\nimport x\nb\n",
            "a\nimport x\nimport y\nb\n");
+    /* nearly the same, one with a little more to it */
+    merges("a\nz\n", "a\n/* Reset the number of errors before we start */\nerrors = 0;\nz\n",
+           "a\n/* Reset the number of errors before we start. */\nerrors = 0;\nz\n",
+           "a\n/* Reset the number of errors before we start. */\nerrors = 0;\nz\n");
     /* at places that the diffs show differently; the other side did more */
     merges("size_t a;\nend\n", "size_t a;\nuint32_t one;\nuint32_t two;\nend\n",
            "uint32_t one;\nuint32_t two;\nend\n", "uint32_t one;\nuint32_t two;\nend\n");
@@ -107,6 +111,12 @@ static void test_both_inserted(void **state)
     overlaps("x;\n", "x;\n\nvoid l(void)\n{\n\tone();\n}\n", "x;\n\nvoid c(void)\n{\n\ttwo();\n}\n",
              "x;\n\nvoid c(void)\n{\n\ttwo();\n}\n\nvoid l(void)\n{\n\tone();\n}\n",
              MERGE_BOTH_INSERTED, MERGE_BOTH, 2, 10);
+    /* each has words of its own: two insertions */
+    overlaps("a\nz\n", "a\nreset(number_of_errors, number_of_lines);\nz\n",
+             "a\nreset(number_of_errors, number_of_words);\nz\n",
+             "a\nreset(number_of_errors, number_of_words);\nreset(number_of_errors, "
+             "number_of_lines);\nz\n",
+             MERGE_BOTH_INSERTED, MERGE_BOTH, 2, 2);
     overlaps("f(a);\n", "f(a, l);\n", "f(a, c);\n", "f(a, c, l);\n", MERGE_BOTH_INSERTED,
              MERGE_BOTH, 1, 1);
 }
