@@ -20,12 +20,12 @@
 #include "git/repo.h"
 
 #define FLAT_NAME "steadystate-flat"
-#define FLAT_FILES_MIN 512                /* fewer are quick anyway */
-#define FLAT_BLOB_MAX ((size_t)4 << 20)   /* longer ones are left out */
-#define FLAT_SIZE_MAX ((uint64_t)1 << 30) /* of the file; what does not fit is left out */
-#define FLAT_TABLE_MAX ((size_t)1000000)  /* blobs */
+#define FLAT_FILES_MIN 512                  /* fewer are quick anyway */
+#define FLAT_BLOB_MAX ((size_t)4 << 20)     /* longer ones are left out */
+#define FLAT_SIZE_MAX ((uint64_t)512 << 20) /* of the file; what does not fit is left out */
+#define FLAT_TABLE_MAX ((size_t)1000000)    /* blobs */
 
-/* Makes the file for the head of ref, if there is none yet and the disk has four times the room.
+/* Makes the file for the head of ref, if there is none yet; at most a quarter of the free disk.
  * *made (may be NULL): there is a new one. It is on disk before it has its name. */
 int flat_write(const char *canonical, const char *ref, bool *made, struct err *err);
 
