@@ -9,16 +9,11 @@ Not covered: login (test_login_forge.py), the same in containers (test_secrets.p
 
 import concurrent.futures
 import contextlib
-import json
 import subprocess
-import time
 
 import pytest
 
 import steady
-
-LEVEL = {"write": "push", "read": "pull"}
-
 
 class Team:
     """A private repository of `owner` at a forge that a server knows, and people with keys."""
@@ -350,15 +345,16 @@ def outlive_a_token(team):
     assert used - first
 
 
-def test_renamed_repository(team):
-    """GitHub answers the old name with a redirect to the repository's number."""
-    if team.dialect != "github":
-        pytest.skip("GitLab answers the old path itself")
+def test_renamed_repository(server_of, forge, place):
+    """GitHub answers the old name with a redirect to the repository's number: its people are found there."""
+    team = Team(server_of, forge, place, "github")
     team.person("anna", 1, "push")
     team.person("bert", 2, "push")
     jwt = team.log_in("anna")
     team.forge.configure(renamed={"team/old": "team/project"})
     team.repository = team.repository.replace("project", "old")
     info = team.ended_up(jwt, team.create(jwt))
-    # the clone does not follow; the people were found
-    assert info["reason"] != "keys_unavailable", info
+    # a clone does not follow redirects
+    assert info["state"] == "Failed" and info["reason"] != "keys_unavailable", info
+    asked = [r["path"] for r in forge.requests() if r["path"].startswith("/api/v3/repo")]
+    assert asked[0].startswith("/api/v3/repos/team/old/") and asked[1].startswith("/api/v3/repositories/"), asked
