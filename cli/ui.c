@@ -42,7 +42,8 @@ static void put_line(struct str *line)
 int ui_fail(int code, const char *what, const char *why, const char *todo)
 {
     cleanup_str struct str line = STR_INIT;
-    str_adds(&line, "steadystate: ");
+    str_addf(&line, "%ssteadystate:%s ", ui_style(STDERR_FILENO, UI_RED),
+             ui_style(STDERR_FILENO, UI_PLAIN));
     str_add_printable(&line, what, strlen(what));
     if (why && *why) {
         str_adds(&line, ": ");
@@ -100,7 +101,10 @@ void ui_warn(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    say("steadystate: warning: ", fmt, ap);
+    cleanup_free char *prefix =
+        xasprintf("%ssteadystate: warning:%s ", ui_style(STDERR_FILENO, UI_YELLOW),
+                  ui_style(STDERR_FILENO, UI_PLAIN));
+    say(prefix, fmt, ap);
     va_end(ap);
 }
 

@@ -1,8 +1,9 @@
 /*
  * What the CLI shows and how it ends: one visual language for every command.
  *
- * Data goes to stdout, everything else to stderr. Colour and symbols only on a terminal whose
- * locale has them, never with NO_COLOR or --plain.
+ * Data goes to stdout, everything else to stderr. Red is a failure, yellow a warning or what waits
+ * for somebody, green what went well; no meaning is in the colour alone. Colour and symbols only on
+ * a terminal whose locale has them, never with NO_COLOR or --plain.
  */
 #ifndef CLI_UI_H
 #define CLI_UI_H

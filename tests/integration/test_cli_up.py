@@ -75,6 +75,17 @@ def test_stages_on_a_terminal(server, forge):
     assert "\r\x1b" not in terminal.seen and re.search(r"ok allocated \(\d+\.\d s\)", terminal.seen)
 
 
+def test_look_of_a_failure(server):
+    """One prefix for failures and warnings, in colour on a terminal only."""
+    person = server.person("ann")
+    for option, start in (([], "\033[31msteadystate:\033[0m "), (["--plain"], "steadystate: ")):
+        terminal = Terminal(person, *option, "down", "nothing")
+        assert terminal.end() == 2
+        assert terminal.seen.startswith(start + "down: neither a session id"), terminal.seen
+    terminal = Terminal(person, "down", "nothing", NO_COLOR="1")
+    assert terminal.end() == 2 and "\033" not in terminal.seen
+
+
 def test_ctrl_c_cleans_up(server, forge):
     person = server.person("ann")
     repository = forge.repository("team/project")
