@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         forge_read_people((enum forge_kind)kind, answer, &people, NULL);
         forge_people_release(&people);
     }
+    forge_read_key_list(answer, &keys, NULL);
     json_object_put(answer);
     return 0;
 }

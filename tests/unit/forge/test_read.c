@@ -35,6 +35,15 @@ static void test_people(void **state)
                      0);
     assert_int_equal(people.len, 3);
     assert_string_equal(people.v[2].login, "d");
+    /* Blocked, or not let in yet: in the list all the same. */
+    assert_int_equal(
+        read_page(FORGE_GITLAB,
+                  "[{\"id\":6,\"username\":\"f\",\"access_level\":50,\"state\":\"blocked\"},"
+                  "{\"id\":7,\"username\":\"g\",\"access_level\":40,"
+                  "\"membership_state\":\"awaiting\"}]",
+                  &people),
+        0);
+    assert_int_equal(people.len, 3);
     static const char *const bad[] = {
         "{}",
         "[5]",
@@ -58,6 +67,28 @@ static void test_keys(void **state)
     assert_string_equal(keys.v[0], ED);
 }
 
+static int read_list(const char *text, struct strv *keys)
+{
+    cleanup_json struct json_object *list = NULL;
+    assert_int_equal(json_parse(text, strlen(text), &list, NULL), 0);
+    return forge_read_key_list(list, keys, NULL);
+}
+
+static void test_key_list(void **state)
+{
+    (void)state;
+    cleanup_strv struct strv keys = STRV_INIT;
+    assert_int_equal(read_list("[{\"id\":1,\"key\":\"" ED " Ann (host)\"},{\"key\":\"" ED "\"},"
+                               "{\"key\":\"command=\\\"x\\\" " ED "\"}]",
+                               &keys),
+                     0);
+    assert_int_equal(keys.len, 1);
+    assert_string_equal(keys.v[0], ED);
+    assert_int_equal(read_list("{\"message\":\"no\"}", &keys), ERR_UNAVAILABLE);
+    assert_int_equal(read_list("[{\"id\":1}]", &keys), ERR_UNAVAILABLE);
+    assert_int_equal(read_list("[7]", &keys), ERR_UNAVAILABLE);
+}
+
 static void test_next(void **state)
 {
     (void)state;
@@ -76,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_people),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_key_list),
         cmocka_unit_test(test_next),
     };
     return cmocka_run_group_tests_name("forge/read", tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/str.h"
 
 /* A database file in a directory of its own. */
 struct fixture {
@@ -197,6 +198,33 @@ static void test_refresh_rotation(void **state)
     assert_int_equal(store_refresh_rotate(f->store, d.hash, &e, 1301, 10, NULL), ERR_DENIED);
 }
 
+static int note_login(const struct store_user *u, void *payload, struct err *err)
+{
+    (void)err;
+    str_addf(payload, "%s:%s:%s ", u->provider, u->subject, u->login);
+    return 0;
+}
+
+/* Whose refresh token still works, once, however many they have. */
+static void test_who_is_logged_in(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_str struct str all = STR_INIT;
+    char family[] = "f", other[] = "g";
+    int64_t user = some_user(f);
+    assert_int_equal(store_user_upsert(f->store, "github", "1", "bob", 1, NULL, NULL), 0);
+    struct store_refresh a = token('a', family, user), b = token('b', other, user);
+    assert_int_equal(store_refresh_insert(f->store, &a, NULL), 0);
+    assert_int_equal(store_refresh_insert(f->store, &b, NULL), 0);
+    assert_int_equal(store_user_each_logged_in(f->store, 1500, 10, note_login, &all, NULL), 0);
+    assert_string_equal(all.p, "sshkey:ann:ann ");
+    str_clear(&all);
+    assert_int_equal(store_user_each_logged_in(f->store, 2000, 10, note_login, &all, NULL), 0);
+    assert_int_equal(store_refresh_revoke_user(f->store, user, 1500, NULL), 0);
+    assert_int_equal(store_user_each_logged_in(f->store, 1500, 10, note_login, &all, NULL), 0);
+    assert_int_equal(all.len, 0);
+}
+
 static void test_refresh_limits(void **state)
 {
     struct fixture *f = *state;
@@ -273,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_open_refuses_garbage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_users, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refresh_rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_is_logged_in, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refresh_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_survive_and_are_used_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_meta_once, setup, teardown),
