@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "base/url.h"
 #include "command.h"
+#include "dash.h"
 #include "opt.h"
 #include "session_view.h"
 #include "ui.h"
@@ -239,6 +240,22 @@ static int print_result(struct json_object *info, const struct up_options *o)
     return open_terminal(text, o);
 }
 
+/* The link, and on a terminal the dashboard, which the person leaves when they like. */
+static int show_result(struct json_object *info, const struct up_options *o)
+{
+    int64_t expires_at = 0;
+    int code = print_result(info, o);
+    bool is_tty = isatty(STDIN_FILENO) && ui_stdout_is_tty();
+    if (code != EXIT_DONE || o->json || o->no_join || !is_tty ||
+        strcmp(session_text(info, "mode"), "collab") != 0)
+        return code;
+    fflush(stdout);
+    (void)json_opt_i64(info, "expires_at", 0, INT64_MAX / 2, &expires_at, NULL);
+    /* The session is there, whatever becomes of the dashboard. */
+    (void)dashboard_open(session_text(info, "magic_link"), expires_at);
+    return EXIT_DONE;
+}
+
 /* One creation, from the request to Running or Failed. -1: the port was taken, worth another try.
  */
 static int create(struct backend *b, const struct up_options *o, struct json_object *body,
@@ -264,7 +281,7 @@ static int create(struct backend *b, const struct up_options *o, struct json_obj
     if (!o->json)
         ui_progress_done(progress, running);
     if (running)
-        return print_result(info, o);
+        return show_result(info, o);
     const char *message = session_text(info, "message");
     if (!last && strcmp(session_text(info, "reason"), "port_taken") == 0)
         return -1;

@@ -2,9 +2,11 @@
 #include "command.h"
 
 static const struct command commands[] = {
-    {"sync", cmd_sync}, {"publish", cmd_publish},     {"status", cmd_status},
-    {"diff", cmd_diff}, {"conflicts", cmd_conflicts}, {"resolve", cmd_resolve},
-    {"undo", cmd_undo}, {"credit", cmd_credit},       {0},
+    {"sync", cmd_sync},           {"publish", cmd_publish},
+    {"status", cmd_status},       {"diff", cmd_diff},
+    {"conflicts", cmd_conflicts}, {"resolve", cmd_resolve},
+    {"undo", cmd_undo},           {"credit", cmd_credit},
+    {"watch", cmd_watch},         {0},
 };
 
 int main(int argc, char **argv)

@@ -9,6 +9,8 @@ static const struct command commands[] = {
     {"up", cmd_up},
     {"list", cmd_list},
     {"join", cmd_join},
+    {"dashboard", cmd_dashboard},
+    {"dash", cmd_dashboard},
     {"down", cmd_down},
     {"extend", cmd_extend},
     {"members", cmd_members},

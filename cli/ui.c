@@ -27,6 +27,11 @@ void ui_set_plain(bool on)
     plain = on;
 }
 
+bool ui_plain(void)
+{
+    return plain;
+}
+
 bool ui_quiet(void)
 {
     return quiet;

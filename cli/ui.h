@@ -42,6 +42,7 @@ void ui_set_quiet(bool quiet);
 bool ui_quiet(void);
 /* No colour, no symbols, no line that is rewritten. */
 void ui_set_plain(bool plain);
+bool ui_plain(void);
 
 bool ui_stdout_is_tty(void);
 bool ui_stderr_is_tty(void);

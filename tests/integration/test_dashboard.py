@@ -1,0 +1,271 @@
+"""The dashboard as people see it: `steadystate dashboard` in a terminal, `watch` in a session.
+
+Covers: people and what they do, syncs as they come, the radar between two unsynced worktrees, keys,
+copying by OSC 52, sizes, a killed connection, plain and JSON forms, that nobody's reader process is
+left, that an idle one sleeps. Not covered: the layout cell by cell (tests/unit/watch), what the agent
+refuses (test_agent_*).
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+import agentlib
+import steady
+from tmuxlib import Terminal
+
+LINES = "".join(f"line {i}\n" for i in range(1, 31))
+
+
+def changed(*numbers, word="changed"):
+    return "".join(f"{word} {i}\n" if i in numbers else f"line {i}\n" for i in range(1, 31))
+
+
+class Shell:
+    """Somebody who is connected."""
+
+    def __init__(self, person, session):
+        self.process = subprocess.Popen(
+            ["ssh", *person.ssh_argv(session), "-p", str(session.port), f"{session.user}@{session.host}", "echo in; cat"],
+            env=person.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        while self.process.stdout.readline() != "in\n":
+            assert self.process.poll() is None
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(30)
+
+
+@pytest.fixture
+def opened(place):
+    """opened(thing): closed at the end."""
+    things = []
+
+    def add(thing):
+        things.append(thing)
+        return thing
+    yield add
+    for thing in reversed(things):
+        thing.close()
+
+
+@pytest.fixture
+def scene(request, server_of, forge, opened):
+    """(ann, ben, session): ben is connected."""
+    server = server_of(getattr(request, "param", "local"))
+    ann, ben = server.person("ann"), server.person("ben")
+    session = ann.up(forge.repository("team/project", {"a.c": LINES, "b.c": LINES}), "--allow", "ben")
+    opened(Shell(ben, session))
+    return ann, ben, session
+
+
+def dashboard(opened, place, person, session, **keywords):
+    argv = [steady.BUILD / "steadystate", "dashboard", "-i", person.key, session.link]
+    return opened(Terminal(place, argv, person.environment, **keywords))
+
+
+def scans():
+    done = steady.run("ps", "-eo", "args")
+    return [line for line in done.stdout.splitlines() if line.endswith("steadystate-agent scan")]
+
+
+@pytest.mark.parametrize("scene", ["local", "podman"], indirect=True)
+def test_a_session_as_it_happens(scene, place, opened):
+    ann, ben, session = scene
+    screen = dashboard(opened, place, ann, session)
+    screen.wait_for(rf"SteadyState  project  collab.* left until it ends.*session {session.id}.*"
+                    rf"branch  {session.branch}.*ssh     ssh -p {session.port} ")
+    screen.wait_for(r"People here \(2\)\n  ● ann \(you\) .*\n  ● ben ")
+    screen.wait_for(r"Your changes, not synced\n  none")
+
+    ann.write(session, "a.c", changed(3, 11, word="mine"))
+    screen.wait_for(r"● ann \(you\) +editing a.c.*M a.c  3, 11")
+    ben.write(session, "b.c", changed(5))
+    screen.wait_for(r"● ben +editing b.c, typing  1 unsynced")
+    assert "same lines" not in screen.screen()
+    ben.write(session, "a.c", changed(11, 20))
+    screen.wait_for(r"The same lines as others, not synced \(1\)\n  ! a.c  11  ben")
+
+    # Ben's sync: it is told with files and lines, and what he has synced is on no radar.
+    ben.sync(session)
+    screen.wait_for(r"ben synced 2 files: a.c 11, 20; b.c 5")
+    steady.wait_for(lambda: "same lines" not in screen.screen(), what="the radar to be empty")
+
+    # Ann's own, by the key: both rewrote line 11.
+    screen.keys("s")
+    screen.wait_for(r" sync\n.*Synced: 1 sent.*a.c")
+    screen.keys("q")
+    screen.wait_for(r"Your changes, not synced\n  none.*ann overlap with ben: a.c 11")
+    assert "mine 3" in ben.ssh(session, f"git -C \"$CANONICAL_REPO\" show {session.branch}:a.c").stdout
+
+    screen.keys("c")
+    screen.wait_for(r"\n a.c: both rewrote lines 11")  # one line needs no page of its own
+    screen.keys("q")
+    assert screen.status() == 0
+    # Nobody looks: nothing looks at the worktrees.
+    steady.wait_for(lambda: not scans(), what="the scans to end")
+
+
+def test_radar_follows_lines_between_commits(scene, place, opened):
+    ann, ben, session = scene
+    screen = dashboard(opened, place, ann, session)
+    screen.wait_for(r"● ben ")
+    # Ben's base is a commit further: ten more lines on top.
+    ben.write(session, "a.c", "new\n" * 10 + LINES)
+    ben.sync(session)
+    ben.write(session, "a.c", "new\n" * 10 + changed(20))
+    ann.write(session, "a.c", changed(15, 20))
+    screen.wait_for(r"! a.c  20  ben")
+    assert "! a.c  15" not in screen.screen()
+    ben.write(session, "a.c", "new\n" * 10 + LINES)
+    steady.wait_for(lambda: "same lines" not in screen.screen(), what="the radar to be empty")
+
+
+def test_keys_and_sizes(scene, place, opened):
+    ann, _, session = scene
+    screen = dashboard(opened, place, ann, session, width=80, height=24)
+    screen.wait_for(r"People here \(2\)")
+    screen.keys("?")
+    screen.wait_for(r" Help\n.* s  sync: .* q back")
+    screen.keys("q")
+    screen.wait_for(r"People here")
+    screen.keys("y")
+    screen.wait_for("The join line is copied")
+    assert steady.wait_for(screen.buffer) == f"steadystate join '{session.link}'"
+    screen.keys("Y")
+    screen.wait_for("The ssh line is copied")
+    steady.wait_for(lambda: screen.buffer() == f"ssh -p {session.port} {session.user}@{session.host}")
+
+    screen.keys("d")
+    screen.wait_for("diff: nothing")
+    ann.write(session, "a.c", changed(7))
+    screen.wait_for("M a.c  7")
+    screen.keys("d")
+    screen.wait_for(r"-line 7\n\+changed 7")
+    screen.keys("q")
+
+    screen.resize(180, 24)
+    screen.wait_for(r"People here \(2\) +│ Activity")
+    screen.resize(40, 12)
+    screen.wait_for(r"SteadyState  project .* left\n.* s p d c y \? q")
+    assert all(len(line) <= 40 for line in screen.screen().splitlines())
+    screen.keys("End")
+    screen.wait_for(r"started the se")
+    screen.keys("Home")
+    screen.wait_for(r"People here")
+    screen.keys("C-c")
+    assert screen.status() == 0
+
+
+def test_without_colour_and_symbols(scene, place, opened):
+    ann, _, session = scene
+    screen = dashboard(opened, place, ann, session, NO_COLOR="1", LANG="C")
+    screen.wait_for(r"People here \(2\)\n  \* ann \(you\)")
+    assert screen.screen().isascii()
+    assert not re.search(r"\033\[(?:\d+;)*3[0-7]m", screen.screen("-e"))
+
+
+def ssh_of(screen):
+    """Process id of the dashboard's connection."""
+    for pid in agentlib.descendants(screen.pid()):
+        if b"watch --events" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    return None
+
+
+def test_lost_connection_comes_back(scene, place, opened):
+    ann, ben, session = scene
+    screen = dashboard(opened, place, ann, session)
+    screen.wait_for(r"People here \(2\).*none")
+    first = ssh_of(screen)
+    os.kill(first, signal.SIGSTOP)
+    os.kill(first, signal.SIGKILL)
+    shown = screen.wait_for(r"Connection lost, trying again").string
+    assert "● ben" in shown  # what was seen last
+    ben.write(session, "b.c", changed(9))
+    steady.wait_for(lambda: ssh_of(screen) not in (None, first), what="another connection")
+    screen.wait_for(r"● ben [^\n]* 1 unsynced")
+    assert "Connection lost" not in screen.screen()
+    assert screen.screen().count("started the session") == 1
+
+
+def test_plain_and_json(scene):
+    ann, ben, session = scene
+    ben.write(session, "b.c", changed(9))
+    ann.write(session, "b.c", changed(9, 12))
+    state = json.loads(ann.cli("dashboard", "--json", "-i", ann.key, session.link).stdout)
+    assert {p["login"]: p["connected"] for p in state["people"]} == {"ann": True, "ben": True}
+    assert state["unsynced"] == [{"file": "b.c", "change": "M", "lines": "9, 12"}]
+    assert state["magic_link"] == session.link and state["expires_at"] > 0
+    plain = subprocess.Popen([steady.BUILD / "steadystate", "dash", "-i", ann.key, session.link],
+                             env=ann.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        seen = []
+
+        def until(text):
+            while text not in "".join(seen):
+                line = plain.stdout.readline()
+                assert line, "".join(seen)
+                seen.append(line)
+        until("ben has changed b.c line 9 too, not synced.")
+        ben.sync(session)
+        until("ben synced 1 file: b.c 9")
+        assert "\033" not in "".join(seen)
+    finally:
+        plain.terminate()
+        plain.wait(30)
+        plain.stdout.close()
+
+
+def test_refusals(scene):
+    ann, _, session = scene
+    cia = ann.server.person("cia")
+    done = cia.cli("dashboard", "--plain", "-i", cia.key, session.link, check=False)
+    assert done.returncode == 5 and "Permission denied" in done.stderr
+    gone = session.link.replace(str(session.port), str(steady.free_port()))
+    person = agentlib.Key(ann.directory, "nobody")
+    env = {**ann.environment, "STEADYSTATE_CONFIG_DIR": str(ann.directory / "other")}
+    done = steady.run(steady.BUILD / "steadystate", "dashboard", "--plain", "-i", person.file, gone, env=env, check=False)
+    assert done.returncode == 6 and "Connection refused" in done.stderr
+    assert ann.cli("dashboard", "x", check=False).returncode == 2
+    assert ann.cli("watch", check=False).returncode != 0
+
+
+def voluntary_switches(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("voluntary_ctxt_switches"):
+            return int(line.split()[1])
+    return None
+
+
+def test_an_idle_one_sleeps(scene, place, opened):
+    """Counted in wake-ups, not in time: while nothing happens for as long as 20 looks at the machine take,
+    neither the stream nor a scan wakes more than a few times."""
+    ann, ben, session = scene
+    screen = dashboard(opened, place, ann, session)
+    screen.wait_for(r"People here \(2\).*none")
+    streams = [pid for pid, line in processes() if line.endswith("steadystate-inside watch --events")
+               or line == "steadystate watch --events"]
+    looks = [pid for pid, line in processes() if line.endswith("steadystate-agent scan")]
+    assert streams and looks
+    watched = [*streams, *looks, screen.pid()]
+
+    def quiet():
+        before = [voluntary_switches(p) for p in watched]
+        for _ in range(20):
+            steady.run("ps", "-e")
+        return all(now - then <= 3 for now, then in zip((voluntary_switches(p) for p in watched), before))
+    steady.wait_for(quiet, 60, "everything to sleep")
+
+
+def processes():
+    done = steady.run("ps", "-eo", "pid,args")
+    for line in done.stdout.splitlines()[1:]:
+        pid, args = line.split(None, 1)
+        yield int(pid), args
