@@ -75,7 +75,7 @@ def scans():
     return [line for line in done.stdout.splitlines() if line.endswith("steadystate-agent scan")]
 
 
-@pytest.mark.parametrize("scene", ["local", "podman"], indirect=True)
+@pytest.mark.parametrize("scene", ["local"], indirect=True)
 def test_a_session_as_it_happens(scene, place, opened):
     ann, ben, session = scene
     screen = dashboard(opened, place, ann, session)
