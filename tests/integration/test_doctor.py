@@ -1,7 +1,7 @@
 """Covers: `steadystate doctor` on a healthy machine, and one seeded fault at a time, each of which has
 to be named by its check, with what mends it, and nothing else with it. The engine is a small one in
 this file that says about itself what the fault needs; the server and the CLI are the real ones.
-Not covered: real engines (test_container_server), what a warning means for sessions (test_agent_*)."""
+Not covered: what a warning means for sessions (test_agent_*)."""
 
 import contextlib
 import email.utils
@@ -178,6 +178,16 @@ def test_nothing_is_wrong(healthy):
     # One line each for people, and the same status.
     done = steady.run(steady.BUILD / "steadystate", "doctor", env=laptop.env)
     assert len(done.stdout.splitlines()) == len(findings)
+
+
+@pytest.mark.parametrize("kind", ["podman", "docker"])
+def test_real_engines(kind, server_of, place):
+    server = server_of(kind)
+    steady.wait_for(lambda: checks(server), 60, "the server to know its engine")
+    findings = {f["check"]: f for f in Laptop(place, server.url).doctor()}
+    assert kind in findings["engine"]["detail"] and "rootful" in findings["engine"]["detail"]
+    for check in ("engine", "limits", "image", "ports", "external"):
+        assert findings[check]["result"] == "ok", findings[check]
 
 
 # --- faults of the laptop ----------------------------------------------------------------------------
