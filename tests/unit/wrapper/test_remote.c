@@ -12,6 +12,7 @@
 #include "wrapper/hook.h"
 
 #define CANONICAL "/session/canonical"
+#define QUOTED_CANONICAL "'/session/canonical'"
 
 static enum remote_kind parse(const char *command)
 {
@@ -21,10 +22,10 @@ static enum remote_kind parse(const char *command)
 static void what_means_the_session(void **state)
 {
     (void)state;
-    static const char *const paths[] = {
-        "'/proj'",         "'/proj.git'", "'proj'", "'proj.git'", "'~/proj'", "'~/proj.git'",
-        "'/~/proj'",       "'~'",         "'~/'",   "'/'",        "''",       "'/proj/'",
-        "'" CANONICAL "'", "proj",        "/proj//"};
+    static const char *const paths[] = {"'/proj'",        "'/proj.git'",  "'proj'",    "'proj.git'",
+                                        "'~/proj'",       "'~/proj.git'", "'/~/proj'", "'~'",
+                                        "'~/'",           "'/'",          "''",        "'/proj/'",
+                                        QUOTED_CANONICAL, "proj",         "/proj//"};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         cleanup_free char *fetch = xasprintf("git-upload-pack %s", paths[i]);
         cleanup_free char *push = xasprintf("git receive-pack %s", paths[i]);
