@@ -36,8 +36,8 @@ struct transport_remote {
     const char *known_hosts;    /* known_hosts text for ssh; NULL: every ssh host is refused */
 };
 
-/* Progress of a transfer, from the helper's own report: "Receiving objects, 3.20 MiB". percent is -1 while unknown. May be called
- * often; runs on the calling thread. */
+/* Progress of a transfer, from the helper's own report: "Receiving objects, 3.20 MiB". percent is
+ * -1 while unknown. May be called often; runs on the calling thread. */
 typedef void (*transport_progress_fn)(const char *stage, int percent, void *payload);
 
 /* How the helper process is to run. A zeroed value is usable (same uid, defaults). */
