@@ -169,15 +169,29 @@ int cmd_extend(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* What somebody does, at the shared terminal where there is one. */
+static const char *doing(struct json_object *m)
+{
+    bool connected = false, waiting = false;
+    json_opt_bool(m, "connected", &connected, NULL);
+    json_opt_bool(m, "waiting", &waiting, NULL);
+    if (waiting)
+        return "waits to be let in";
+    if (!connected)
+        return "-";
+    const char *role = session_text(m, "role");
+    if (strcmp(session_text(m, "keyboard"), "own") == 0)
+        return "has the keyboard";
+    return *role ? role : "connected";
+}
+
 static void print_member(struct json_object *m)
 {
-    bool connected = false;
-    json_opt_bool(m, "connected", &connected, NULL);
     cleanup_str struct str login = STR_INIT;
     const char *name = session_text(m, "login");
     str_add_printable(&login, name, strlen(name));
     printf("%-20s  %-8s  %-14s  %s\n", login.p, session_text(m, "provider"),
-           session_text(m, "rule"), connected ? "connected" : "-");
+           session_text(m, "rule"), doing(m));
 }
 
 int cmd_members(int argc, char **argv)
