@@ -48,7 +48,8 @@ def test_manual_pages(installed):
     text = steady.run("mandoc", "-T", "ascii", "-O", "width=200", pages[0]).stdout
     text = re.sub(".\b", "", text)
     for name in commands():
-        assert f"steadystate {name} " in text or f"steadystate {name}\n" in text, name
+        usage = steady.run(PROGRAM, name, "--help").stdout.splitlines()[0].removeprefix("usage: ")
+        assert usage in text and re.search(rf"^ +(\w[\w ]*: )?{name}$", text, re.M), name
         for line in steady.run(PROGRAM, name, "--help=options").stdout.splitlines():
             option, value, _ = line.split("\t")
             if option.startswith("--") and option != "--help":
