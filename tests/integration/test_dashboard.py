@@ -70,9 +70,18 @@ def dashboard(opened, place, person, session, **keywords):
     return opened(Terminal(place, argv, person.environment, **keywords))
 
 
-def scans():
-    done = steady.run("ps", "-eo", "args")
-    return [line for line in done.stdout.splitlines() if line.endswith("steadystate-agent scan")]
+def processes(session, ending):
+    """Processes of this session whose command line ends so."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and f"SESSION_ID={session.id}\0".encode() in (entry / "environ").read_bytes():
+                line = (entry / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+                if line.endswith(ending):
+                    found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
 
 
 @pytest.mark.parametrize("scene", ["local"], indirect=True)
@@ -109,7 +118,7 @@ def test_a_session_as_it_happens(scene, place, opened):
     screen.keys("q")
     assert screen.status() == 0
     # Nobody looks: nothing looks at the worktrees.
-    steady.wait_for(lambda: not scans(), what="the scans to end")
+    steady.wait_for(lambda: not processes(session, "steadystate-agent scan"), what="the scans to end")
 
 
 def test_radar_follows_lines_between_commits(scene, place, opened):
@@ -250,9 +259,8 @@ def test_an_idle_one_sleeps(scene, place, opened):
     ann, ben, session = scene
     screen = dashboard(opened, place, ann, session)
     screen.wait_for(r"People here \(2\).*none")
-    streams = [pid for pid, line in processes() if line.endswith("steadystate-inside watch --events")
-               or line == "steadystate watch --events"]
-    looks = [pid for pid, line in processes() if line.endswith("steadystate-agent scan")]
+    streams = processes(session, "watch --events")
+    looks = processes(session, "steadystate-agent scan")
     assert streams and looks
     watched = [*streams, *looks, screen.pid()]
 
@@ -262,10 +270,3 @@ def test_an_idle_one_sleeps(scene, place, opened):
             steady.run("ps", "-e")
         return all(now - then <= 3 for now, then in zip((voluntary_switches(p) for p in watched), before))
     steady.wait_for(quiet, 60, "everything to sleep")
-
-
-def processes():
-    done = steady.run("ps", "-eo", "pid,args")
-    for line in done.stdout.splitlines()[1:]:
-        pid, args = line.split(None, 1)
-        yield int(pid), args

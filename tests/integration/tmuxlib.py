@@ -13,9 +13,11 @@ class Terminal:
         self.socket = place / f"tmux-{id(self)}"
         settings = place / f"tmux-{id(self)}.conf"
         # What an application puts into the clipboard arrives in a buffer.
-        settings.write_text("set -g set-clipboard on\nset -g remain-on-exit on\nset -sg escape-time 10\n")
+        settings.write_text("set -g set-clipboard on\nset -sg escape-time 10\n")
         self.environment = {**environment, "TERM": "screen-256color", **options}
-        inner = ["env", "-i", *(f"{k}={v}" for k, v in self.environment.items()), *(str(a) for a in argv)]
+        # tmux does not always learn the status of what it ran.
+        inner = ["env", "-i", *(f"{k}={v}" for k, v in self.environment.items()),
+                 "sh", "-c", '"$@"; echo "ended with $?"; exec cat', "sh", *(str(a) for a in argv)]
         steady.run("tmux", "-S", self.socket, "-f", settings, "new-session", "-d", "-x", width, "-y", height,
                    shlex.join(inner), env={"PATH": environment["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"})
 
@@ -43,13 +45,9 @@ class Terminal:
         except AssertionError:
             raise AssertionError(f"waited {timeout} s for {pattern!r} on\n{shown[0]}") from None
 
-    def ended(self):
-        return self.tmux("list-panes", "-F", "#{pane_dead}").strip() == "1"
-
     def status(self):
         """Exit status, once it has ended."""
-        steady.wait_for(self.ended, 30, "the program to end")
-        return int(self.tmux("list-panes", "-F", "#{pane_dead_status}").strip())
+        return int(self.wait_for(r"ended with (\d+)")[1])
 
     def pid(self):
         return int(self.tmux("list-panes", "-F", "#{pane_pid}").strip())
