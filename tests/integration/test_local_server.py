@@ -1,7 +1,7 @@
 """The server's processes around local sessions: restarts, kills, what is left behind.
 
 Covers: graceful restart under load, kill -9 of the api process, the keeper and the agent, kill -9 of
-both at random moments of `up`, two servers in one state directory, removal of everything at the end,
+both at random moments of `up`, of every process during `publish`, two servers in one state directory, removal of everything at the end,
 a killed agent's leftovers, a store of every older schema. Not covered: the same with an engine (test_story, test_container_*), what
 the api process is refused (test_probe).
 """
@@ -231,6 +231,41 @@ def test_kill_at_any_moment_of_up(server_of, forge):
             person.cli("down", info["id"])
         steady.wait_for(lambda i=info: nothing_left(server, i["id"]), 20, "nothing to be left")
     steady.wait_for(lambda: list((server.state / "sessions").iterdir()) == [], 20, "no directory to be left")
+
+
+def test_kill_at_any_moment_of_publish(running, forge):
+    """Whatever dies while somebody publishes: the next publish works, and every line is published once."""
+    server, person, session = running
+    seed = int.from_bytes(os.urandom(4), "big")
+    print("seed", seed)
+    chance = random.Random(seed)
+    victims = ["api", "keeper", "agent", "command"] * 2
+    chance.shuffle(victims)
+    for i, victim in enumerate(victims):
+        person.ssh(session, f'cd "$USER_WORKSPACE" && echo line {i} >> lines.txt')
+        publishing = subprocess.Popen(
+            ["ssh", *person.ssh_argv(session), "-p", str(session.port), f"{session.user}@{session.host}",
+             'cd "$USER_WORKSPACE" && steadystate publish'], env=person.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.1, 0.8))
+        if victim in ("api", "keeper"):
+            os.kill(server.process.pid if victim == "api" else keeper_of(server), signal.SIGKILL)
+            server.process.wait(10)
+            server.process = None
+            server.start()
+        else:
+            found = agents_of(session) if victim == "agent" else [
+                pid for pid, command in processes_of(session.id) if "steadystate-inside" in command
+                or "steadystate publish" in command]
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        publishing.wait(60)
+        steady.wait_for(lambda: answers(person, session, "here"), 30, "the session to answer")
+        person.ssh(session, 'cd "$USER_WORKSPACE" && steadystate publish')
+        published = forge.show("team/project", session.branch, "lines.txt")
+        assert published == "".join(f"line {k}\n" for k in range(i + 1))
+    steady.git("fsck", "--strict", cwd=forge.path("team/project"))
 
 
 def test_down_takes_everything_away_and_keeps_the_work(running, forge):
