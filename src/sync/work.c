@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/path.h"
 
+#define LOCK_MARK WORK_DIR "/lock"
+
 static const char lock_mark[] = "steadystate sync\n";
 
 /* --- in the middle of something --------------------------------------------------------------- */
@@ -49,24 +51,35 @@ void work_drop_stale_lock(int git)
         unlinkat(git, "index.lock", 0);
 }
 
+/* The lock gets its name only with its text inside: one without would be taken for git's. */
+static int write_mark(int git, struct err *err)
+{
+    unlinkat(git, LOCK_MARK, 0);
+    cleanup_close int fd = openat(git, LOCK_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    return fd < 0 ? err_errno(err, "lock the index")
+                  : fd_write_full(fd, lock_mark, sizeof lock_mark - 1, err);
+}
+
 /* git's own lock on its index, so that no git command writes it meanwhile. One that a killed sync
  * left is taken over: nobody else syncs, since our own lock is held. */
 int work_lock_index(struct work *w, struct err *err)
 {
-    cleanup_close int fd =
-        openat(w->git, "index.lock", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0 && errno != EEXIST)
+    int rc = write_mark(w->git, err);
+    if (rc < 0)
+        return rc;
+    bool taken = linkat(w->git, LOCK_MARK, w->git, "index.lock", 0) == 0;
+    int why = errno;
+    unlinkat(w->git, LOCK_MARK, 0);
+    if (!taken && why != EEXIST) {
+        errno = why;
         return err_errno(err, "lock the index");
-    if (fd < 0) {
-        if (!is_our_lock(w->git))
-            return err_set(err, ERR_CONFLICT,
-                           "another git command is at work here (.git/index.lock exists); wait "
-                           "for it, or remove the file if none is");
-        w->index_locked = true;
-        return 0;
     }
+    if (!taken && !is_our_lock(w->git))
+        return err_set(err, ERR_CONFLICT,
+                       "another git command is at work here (.git/index.lock exists); wait "
+                       "for it, or remove the file if none is");
     w->index_locked = true;
-    return fd_write_full(fd, lock_mark, sizeof lock_mark - 1, err);
+    return 0;
 }
 
 /* --- open and close --------------------------------------------------------------------------- */
