@@ -66,6 +66,10 @@ static int read_members(struct json_object *obj, struct meta *out, struct err *e
     if (rc == 0)
         rc = get_oid(obj, "syncing_tree", &out->syncing_tree, err);
     if (rc == 0)
+        rc = get_oid(obj, "resumed_to", &out->resumed_to, err);
+    if (rc == 0)
+        rc = get_oid(obj, "resumed_tree", &out->resumed_tree, err);
+    if (rc == 0)
         rc = json_opt_i64(obj, "prepared_time", 0, INT64_MAX, &time, err);
     out->prepared_time = time;
     return rc ? rc : get_submodules(obj, out, err);
@@ -95,6 +99,13 @@ static void add_oid(struct json_object *obj, const char *key, const struct oid *
     json_add_str(obj, key, hex);
 }
 
+void meta_end_refresh(struct meta *meta)
+{
+    static const struct oid none;
+    meta->syncing_to = meta->syncing_tree = none;
+    meta->resumed_to = meta->resumed_tree = none;
+}
+
 void meta_format(const struct meta *meta, struct str *out)
 {
     cleanup_json struct json_object *obj = json_object_new_object();
@@ -104,6 +115,8 @@ void meta_format(const struct meta *meta, struct str *out)
     add_oid(obj, "preparing", &meta->preparing);
     add_oid(obj, "syncing_to", &meta->syncing_to);
     add_oid(obj, "syncing_tree", &meta->syncing_tree);
+    add_oid(obj, "resumed_to", &meta->resumed_to);
+    add_oid(obj, "resumed_tree", &meta->resumed_tree);
     if (meta->prepared_time)
         json_add_i64(obj, "prepared_time", meta->prepared_time);
     if (meta->n_submodules) {

@@ -29,6 +29,10 @@ struct meta {
     long long prepared_time; /* time stamp of the files of the first checkout */
     struct oid syncing_to;   /* the refresh to this commit is unfinished; else zero */
     struct oid syncing_tree; /* the worktree's tree that went into syncing_to; else zero */
+    /* The same of the sync before, when syncing_to began on a worktree that was half refreshed:
+     * they hold as long as the session does not have syncing_to. */
+    struct oid resumed_to;
+    struct oid resumed_tree;
     struct meta_submodule *submodules;
     size_t n_submodules;
 };
@@ -41,6 +45,8 @@ void meta_format(const struct meta *meta, struct str *out);
 
 /* In the directory <home>/.worktree. ERR_NOT_FOUND when there is none. */
 int meta_read(int dirfd, struct meta *out, struct err *err);
+/* No refresh is under way any more. */
+void meta_end_refresh(struct meta *meta);
 int meta_write(int dirfd, const struct meta *meta, struct err *err);
 
 void meta_set_submodule(struct meta *meta, const char *path, const struct oid *checked_out);

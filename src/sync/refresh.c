@@ -286,8 +286,7 @@ int work_refresh(struct work *w, const struct oid *commit, const struct oid *tre
     if (rc < 0)
         return rc;
     w->meta.last_synced = *commit;
-    w->meta.syncing_to = (struct oid){{0}};
-    w->meta.syncing_tree = (struct oid){{0}};
+    meta_end_refresh(&w->meta);
     rc = meta_write(w->dot, &w->meta, err);
     return rc ? rc : clean_tmp(w, err);
 }

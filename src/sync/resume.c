@@ -75,6 +75,12 @@ static int clean(struct work *w, struct err *err)
     return rc;
 }
 
+static bool arrived(struct work *w, const struct oid *commit, const struct oid *head)
+{
+    return repo_has(w->canonical, commit) &&
+           repo_is_ancestor(w->canonical, commit, head, NULL) == 1;
+}
+
 int work_recover(struct work *w, bool *resumed, struct sync_files *kept, struct err *err)
 {
     cleanup_free char *ref = xasprintf("refs/heads/%s", w->meta.session_branch);
@@ -85,16 +91,18 @@ int work_recover(struct work *w, bool *resumed, struct sync_files *kept, struct 
     int rc = repo_ref_read(w->canonical, ref, &head, err);
     if (rc < 0)
         return rc;
-    /* Killed before the session had the commit: then nothing was refreshed either. */
-    if (repo_has(w->canonical, &w->meta.syncing_to) &&
-        repo_is_ancestor(w->canonical, &w->meta.syncing_to, &head, NULL) == 1) {
-        *resumed = true;
-        rc = bring_back(w, kept, err);
-        return rc ? rc : clean(w, err);
+    if (!arrived(w, &w->meta.syncing_to, &head)) {
+        /* Killed before the session had the commit: what was begun before it is still what it is.
+         */
+        w->meta.syncing_to = w->meta.resumed_to;
+        w->meta.syncing_tree = w->meta.resumed_tree;
     }
-    w->meta.syncing_to = (struct oid){{0}};
-    w->meta.syncing_tree = (struct oid){{0}};
-    return clean(w, err);
+    w->meta.resumed_to = w->meta.syncing_to;
+    w->meta.resumed_tree = w->meta.syncing_tree;
+    *resumed = !oid_is_zero(&w->meta.syncing_to);
+    if (*resumed)
+        rc = bring_back(w, kept, err);
+    return rc ? rc : clean(w, err);
 }
 
 /* --- whose a path is -------------------------------------------------------------------------- */

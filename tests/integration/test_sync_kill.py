@@ -78,6 +78,38 @@ def test_cli_killed(place, local_account):
         ann.git("fsck", "--strict", "--no-dangling")
 
 
+def test_failed_twice(place, local_account):
+    """The refresh of one sync fails half way, the push of the next fails: each line stays one line."""
+    with synclib.session(place, local_account, {f"{d}/f": "start\n" for d in "az"}) as s:
+        ann, ben = s.people
+        lines = []
+
+        def edit(person, word):
+            for d in "az":
+                lines.append(f"{word} {d}")
+                appended(person, f"{d}/f", lines[-1])
+
+        edit(ben, "ben 1")
+        ben.sync()
+        edit(ann, "ann 1")
+        (ann.tree / "z").chmod(0o555)
+        assert ann.cli("sync", check=False).returncode != 0
+        (ann.tree / "z").chmod(0o755)
+        assert "ben 1 a" in ann.read("a/f") and "ben 1 z" not in ann.read("z/f")
+        edit(ann, "ann 2")
+        s.canonical.chmod(0o555)
+        assert ann.cli("sync", check=False).returncode != 0
+        s.canonical.chmod(0o755)
+        edit(ben, "ben 2")
+        ben.sync()
+        edit(ann, "ann 3")
+        ann.sync()
+        files = s.settle()
+        for line in lines:
+            assert occurrences(files, line) == 1, line
+        s.fsck()
+
+
 def test_agent_killed(place, local_account):
     chance = random.Random(7)
     with synclib.session(place, local_account, {"f": "start\n"}) as s:

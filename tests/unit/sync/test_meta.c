@@ -9,6 +9,8 @@ static void test_round_trip(void **state)
                                      .session_branch = xstrdup("steadystate/collab/abc"),
                                      .last_synced = {{1, 2, 3}},
                                      .syncing_to = {{4, 5, 6}},
+                                     .resumed_to = {{7, 8}},
+                                     .resumed_tree = {{9}},
                                      .prepared_time = 77};
     struct oid sub = {{7}};
     meta_set_submodule(&meta, "lib/x", &sub);
@@ -19,7 +21,11 @@ static void test_round_trip(void **state)
     assert_string_equal(back.session_branch, meta.session_branch);
     assert_true(oid_equal(&back.last_synced, &meta.last_synced));
     assert_true(oid_equal(&back.syncing_to, &meta.syncing_to));
+    assert_true(oid_equal(&back.resumed_to, &meta.resumed_to));
+    assert_true(oid_equal(&back.resumed_tree, &meta.resumed_tree));
     assert_true(oid_is_zero(&back.preparing));
+    meta_end_refresh(&back);
+    assert_true(oid_is_zero(&back.syncing_to) && oid_is_zero(&back.resumed_to));
     assert_int_equal(back.prepared_time, 77);
     assert_true(oid_equal(meta_submodule_of(&back, "lib/x"), &sub));
     meta_drop_submodule(&back, "lib/x");
