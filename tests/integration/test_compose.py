@@ -78,6 +78,8 @@ class Composed:
     def close(self):
         self.compose("down", "-v", check=False)
         self.engine.request("DELETE", f"/volumes/{self.project}_state?force=1")
+        # podman-compose 1.0.3 makes a network and never takes it away.
+        self.engine.request("DELETE", f"/networks/{self.project}_default")
 
 
 @pytest.fixture(params=sorted(TOOLS))
