@@ -19,19 +19,9 @@ static struct typing_seen scan(const char *text)
 static void keys_and_pastes_are_typed(void **state)
 {
     (void)state;
-    static const char *const typed[] = {"a",
-                                        " ",
-                                        "\xc3\xa4",
-                                        "\r",
-                                        "\x03",
-                                        "\x1b[A",
-                                        "\x1bOP",
-                                        "\x1b[3~",
-                                        "\x1b[1;5C",
-                                        "\x1b"
-                                        "f",
-                                        "\x7f",
-                                        "\x1b[200~x\x1b[201~"};
+    static const char *const typed[] = {"a",         " ",      "\xc3\xa4", "\r",
+                                        "\x03",      "\x1b[A", "\x1bOP",   "\x1b[3~",
+                                        "\x1b[1;5C", "\033f",  "\x7f",     "\x1b[200~x\x1b[201~"};
     for (size_t i = 0; i < ARRAY_LEN(typed); i++)
         assert_true(scan(typed[i]).typed);
     assert_true(scan("ls\r").enter);

@@ -20,11 +20,13 @@ static struct merge_oid tree(struct memstore *m, const char *text)
     size_t n = 0;
     for (const char *p = text; *p; n++) {
         char content[512] = "";
+        char mode[8] = "";
         const char *end = strchr(p, '\n');
         assert_non_null(end);
         assert_true(n < FILES_MAX);
         struct memfile *f = &files[n];
-        assert_true(sscanf(p, "%o %255[^ ] %511[^\n]", &f->mode, f->path, content) >= 2);
+        assert_true(sscanf(p, "%7[0-7] %255[^ ] %511[^\n]", mode, f->path, content) >= 2);
+        f->mode = (uint32_t)strtoul(mode, NULL, 8);
         for (char *c = content; *c; c++)
             if (*c == '|')
                 *c = '\n';
