@@ -84,42 +84,6 @@ size_t index_position(const struct index *index, const char *path, bool *found)
     return low;
 }
 
-/* True when path is among the sorted ones; *at moves along. */
-static bool named(const char *const *paths, size_t n, size_t *at, const char *path)
-{
-    while (*at < n && strcmp(paths[*at], path) < 0)
-        ++*at;
-    return *at < n && strcmp(paths[*at], path) == 0;
-}
-
-void index_replace(struct index *index, const char *const *paths, size_t n,
-                   const struct index *from)
-{
-    struct index_entry *old = index->v;
-    size_t n_old = index->len;
-    size_t at_old = 0;
-    size_t at_new = 0;
-    size_t next = 0;
-    index->v = xcalloc(n_old + from->len + 1, sizeof *index->v);
-    index->cap = n_old + from->len + 1;
-    index->len = 0;
-    for (size_t i = 0; i <= n_old; i++) {
-        for (; next < from->len && (i == n_old || by_path(&from->v[next], &old[i]) <= 0); next++) {
-            const struct index_entry *e = &from->v[next];
-            if (!named(paths, n, &at_new, e->path))
-                continue;
-            struct index_entry *added = &index->v[index->len++];
-            *added = *e;
-            added->path = keep_path(index, e->path, e->path_len);
-        }
-        if (i < n_old && !named(paths, n, &at_old, old[i].path))
-            index->v[index->len++] = old[i];
-    }
-    for (size_t i = 0; i < n; i++)
-        index_forget_path(index, paths[i]);
-    free(old);
-}
-
 bool index_has_unmerged(const struct index *index, const char **path)
 {
     for (size_t i = 0; i < index->len; i++)

@@ -1,5 +1,4 @@
-/* The worktree as a tree, by git's own rules: `git add -A` into an index of our own, or the part of
- * it that is needed. */
+/* The worktree as a tree, by git's own rules: `git add -A` into an index of our own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,7 +13,6 @@
 #include "git/run.h"
 #include "git/transport_parse.h"
 #include "sync/attrs.h"
-#include "sync/quick_add.h"
 #include "sync/work.h"
 
 #define SAVED_PREFIX "refs/steadystate/saved/"
@@ -67,7 +65,10 @@ static int add_all(struct work *w, struct err *err)
                           .max_output = (size_t)16 << 20};
     cleanup_proc_result struct proc_result out = {0, STR_INIT, STR_INIT};
     struct err why = ERR_INIT;
-    int rc = git_run(&run, &out, &why);
+    int rc = borrow_index(w, err);
+    if (rc < 0)
+        return rc;
+    rc = git_run(&run, &out, &why);
     /* 1: all but some files, which stay as the index had them (unreadable, a repository without a
      * commit). They hold up nobody else's work. */
     if (rc < 0 && out.status == 1) {
@@ -78,18 +79,7 @@ static int add_all(struct work *w, struct err *err)
     } else if (rc < 0) {
         return err_set(err, rc, "%s", why.msg);
     }
-    index_release(&w->index);
     return rc ? rc : read_index(w, WORK_INDEX, &w->index, err);
-}
-
-static int add(struct work *w, struct err *err)
-{
-    int rc = borrow_index(w, err);
-    if (rc == 0)
-        rc = read_index(w, WORK_INDEX, &w->index, err);
-    if (rc < 0 || quick_add(w))
-        return rc;
-    return add_all(w, err);
 }
 
 /* What was staged and is in neither the worktree nor HEAD is kept under a ref, with HEAD as its
@@ -234,7 +224,7 @@ static int look(struct work *w, struct aside *a, struct err *err)
 {
     pthread_t thread;
     bool started = pthread_create(&thread, NULL, look_aside, a) == 0;
-    int rc = add(w, err);
+    int rc = add_all(w, err);
     if (started)
         pthread_join(thread, NULL);
     else
