@@ -413,7 +413,8 @@ def test_the_story_of_a_pair(kind, server_of, forge, screens):
     ann.cli("approve", "bob")
     second.wait("shared")
     second.type("clear; grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/self/status; echo $SESSION_MODE-$((1+1))")
-    first.wait("pair-2")
+    for line in ("Uid:", "CapEff:", "NoNewPrivs:", "Seccomp:", "pair-2"):
+        first.wait(line)  # drawn in any order
     status = dict(line.split(":", 1) for line in first.text().splitlines() if ":\t" in line or ": " in line and
                   line.startswith(("Uid", "CapEff", "NoNewPrivs", "Seccomp")))
     assert int(status["CapEff"], 16) == 0 and int(status["NoNewPrivs"]) == 1 and int(status["Seccomp"]) == 2
