@@ -103,7 +103,8 @@ def test_scp_sftp_rsync_and_tmux_as_the_person(session, ann, place):
     steady.run("rsync", "-a", "-e", shell, place / "up", "steadystate@127.0.0.1:synced")
     assert (place / "down").read_text() == "up\n"
     assert session.ssh.out(ann, "stat -c '%n %U' up synced") == "up ann\nsynced ann\n"
-    assert session.ssh.out(ann, "tmux new-session -d -s t 'id -u >$HOME/t; sleep 100' && sleep 0.3; cat ~/t") == "10001\n"
+    assert session.ssh.out(ann, "tmux new-session -d -s t 'id -u >$HOME/t; tmux wait-for -S written; sleep 100' &&"
+                           " tmux wait-for written && cat ~/t") == "10001\n"
 
 
 def test_odd_logins_get_accounts_and_keep_their_names(session_of, place):

@@ -105,14 +105,14 @@ class Relay:
         self.silent = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
-        self.stop = False
 
     def _run(self):
         near, _ = self.listener.accept()
         with near, socket.create_connection(("127.0.0.1", self.target)) as far:
-            while not self.stop:
+            while not self.ended.is_set():
                 for ready in select.select([near, far], [], [], 0.1)[0]:
                     data = ready.recv(65536) if not self.silent.is_set() else None
                     if data == b"":
@@ -120,10 +120,10 @@ class Relay:
                     if data:
                         (far if ready is near else near).sendall(data)
                 if self.silent.is_set():
-                    time.sleep(0.05)
+                    self.ended.wait()
 
     def close(self):
-        self.stop = True
+        self.ended.set()
         self.thread.join()
         self.listener.close()
 
