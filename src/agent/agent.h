@@ -69,6 +69,7 @@ struct agent {
     bool folding;    /* a repack is under way */
     char reason[64]; /* why AGENT_FAILED */
     char message[ERR_MSG_MAX];
+    int64_t expires_at; /* as the server said last; 0: unknown */
     int64_t last_activity;
     int64_t last_activity_event;
     int exit_code;

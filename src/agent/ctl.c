@@ -7,6 +7,7 @@
 
 #include "agent/archive.h"
 #include "agent/listener.h"
+#include "agent/radar.h"
 #include "agent/request.h"
 #include "agent/terminal.h"
 #include "base/fd.h"
@@ -120,8 +121,11 @@ static int verb_hello(struct channel *ch, uint32_t id, struct json_object *obj, 
 {
     struct agent *a = ch->ctl->agent;
     int rc = secrets_from_json(&a->secrets, obj, err);
+    if (rc == 0)
+        rc = json_opt_i64(obj, "expires_at", 0, INT64_MAX, &a->expires_at, err);
     if (rc < 0)
         return rc;
+    radar_expires(a->radar);
     struct json_object *reply = json_object_new_object();
     agent_begin(a);
     json_add_str(reply, "state", agent_state_word(a));
@@ -173,6 +177,17 @@ static int verb_role(struct channel *ch, uint32_t id, struct json_object *obj, s
     if (rc == 0)
         conn_reply(ch->conn, id, NULL);
     return rc;
+}
+
+static int verb_expires(struct channel *ch, uint32_t id, struct json_object *obj, struct err *err)
+{
+    struct agent *a = ch->ctl->agent;
+    int rc = json_get_i64(obj, "expires_at", 1, INT64_MAX, &a->expires_at, err);
+    if (rc < 0)
+        return rc;
+    radar_expires(a->radar);
+    conn_reply(ch->conn, id, NULL);
+    return 0;
 }
 
 static int verb_members(struct channel *ch, uint32_t id, struct json_object *obj, struct err *err)
@@ -237,7 +252,7 @@ static const struct {
 } verbs[] = {
     {"hello", verb_hello},     {"users", verb_users},       {"kick", verb_kick},
     {"role", verb_role},       {"members", verb_members},   {"health", verb_health},
-    {"archive", verb_archive}, {"shutdown", verb_shutdown},
+    {"archive", verb_archive}, {"shutdown", verb_shutdown}, {"expires", verb_expires},
 };
 
 static int dispatch(struct channel *ch, uint32_t id, struct json_object *obj, const char *name,

@@ -101,6 +101,8 @@ static struct json_object *people_event(struct radar *r)
                 person_to_json(a, account, find_person(r, account->provider, account->login)));
     }
     json_add(o, "people", list);
+    if (a->expires_at)
+        json_add_i64(o, "expires_at", a->expires_at);
     return o;
 }
 
@@ -353,6 +355,11 @@ void radar_closed(struct radar *r, uint64_t conn_id)
 void radar_presence(struct radar *r)
 {
     tend(r);
+    tell_soon(r);
+}
+
+void radar_expires(struct radar *r)
+{
     tell_soon(r);
 }
 

@@ -28,6 +28,8 @@ int radar_watch(struct radar *r, uint64_t conn_id, const char *provider, const c
 void radar_closed(struct radar *r, uint64_t conn_id);
 /* Somebody came or went. */
 void radar_presence(struct radar *r);
+/* agent.expires_at is another one. */
+void radar_expires(struct radar *r);
 
 /* `steadystate-agent scan`: frames to stdin's socket. Returns the exit code. */
 int radar_scan(void);

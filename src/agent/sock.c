@@ -320,10 +320,14 @@ static int verb_members(struct peer *peer, uint32_t id, struct json_object *obj,
 static int verb_info(struct peer *peer, uint32_t id, struct json_object *obj,
                      const struct person *person, struct err *err)
 {
+    const struct agent *a = peer->sock->agent;
+    struct json_object *reply = records_info(a);
     (void)obj;
     (void)person;
     (void)err;
-    conn_reply(peer->conn, id, records_info(peer->sock->agent));
+    if (a->expires_at)
+        json_add_i64(reply, "expires_at", a->expires_at);
+    conn_reply(peer->conn, id, reply);
     return 0;
 }
 

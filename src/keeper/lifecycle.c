@@ -142,6 +142,8 @@ static void hello_work(struct task *t)
 {
     t->code =
         secrets_hello(&t->keeper->options->secrets, &t->req.spec, t->req.token, &t->hello, &t->err);
+    if (t->code == 0 && t->req.expires_at)
+        json_add_i64(t->hello, "expires_at", t->req.expires_at);
 }
 
 static void start_work(struct task *t)

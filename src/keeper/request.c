@@ -77,6 +77,8 @@ static int parse_start(struct json_object *obj, const char *server_id, struct ke
     int rc = take_spec(obj, server_id, out, err);
     if (rc == 0)
         rc = take_token(obj, out, err);
+    if (rc == 0)
+        rc = json_opt_i64(obj, "expires_at", 0, INT64_MAX, &out->expires_at, err);
     return rc ? rc : json_opt_bool(obj, "resume", &out->resume, err);
 }
 
@@ -141,6 +143,14 @@ static int parse_role(struct json_object *obj, const char *server_id, struct kee
     return err_set(err, ERR_INVALID, "not a role");
 }
 
+static int parse_expires(struct json_object *obj, const char *server_id, struct keeper_request *out,
+                         struct err *err)
+{
+    (void)server_id;
+    int rc = take_session_id(obj, out, err);
+    return rc ? rc : json_get_i64(obj, "expires_at", 1, INT64_MAX, &out->expires_at, err);
+}
+
 static int parse_session(struct json_object *obj, const char *server_id, struct keeper_request *out,
                          struct err *err)
 {
@@ -187,6 +197,7 @@ static const struct {
     [KEEPER_USERS] = {"users", parse_users},
     [KEEPER_KICK] = {"kick", parse_kick},
     [KEEPER_ROLE] = {"role", parse_role},
+    [KEEPER_EXPIRES] = {"expires", parse_expires},
     [KEEPER_MEMBERS] = {"members", parse_session},
     [KEEPER_HEALTH] = {"health", parse_session},
     [KEEPER_LIST] = {"list", parse_nothing},

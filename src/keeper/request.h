@@ -24,6 +24,7 @@ enum keeper_verb {
     KEEPER_USERS,
     KEEPER_KICK,
     KEEPER_ROLE,
+    KEEPER_EXPIRES,
     KEEPER_MEMBERS,
     KEEPER_HEALTH,
     KEEPER_LIST,
@@ -45,9 +46,10 @@ struct keeper_request {
     size_t n_users;
     char *login; /* kick, role */
     char *provider;
-    char *role;     /* role: watch, type, own, approve */
-    int64_t before; /* archive_expire */
-    int64_t offset; /* archive_get */
+    char *role;         /* role: watch, type, own, approve */
+    int64_t expires_at; /* start (0: unknown), expires */
+    int64_t before;     /* archive_expire */
+    int64_t offset;     /* archive_get */
     int64_t length;
 };
 

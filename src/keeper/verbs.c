@@ -267,6 +267,8 @@ static void ask(struct task *t)
     json_add_str(args, "login", t->req.login);
     json_add_str(args, "provider", t->req.provider);
     json_add_str(args, "role", t->req.role);
+    if (t->req.verb == KEEPER_EXPIRES)
+        json_add_i64(args, "expires_at", t->req.expires_at);
     channel_call(channel, keeper_verb_name(t->req.verb), args, KEEPER_ANSWER_MS, NULL, on_answer,
                  t);
 }
@@ -304,7 +306,7 @@ void task_begin(struct task *t)
     case KEEPER_STOP:
         task_begin_stop(t);
         break;
-    default: /* users, kick, role, members, health */
+    default: /* users, kick, role, expires, members, health */
         ask(t);
     }
 }

@@ -130,6 +130,7 @@ static void call_start(struct session *one, bool resume)
     struct json_object *args = json_object_new_object();
     json_add(args, "spec", session_spec_to_json(&one->spec, true));
     json_add_bool(args, "resume", resume);
+    json_add_i64(args, "expires_at", one->row.expires_at);
     /* A copy of its own: the arguments are written out and freed at another time. */
     const char *host = NULL, *username = NULL, *secret = NULL;
     if (one->token && json_get_str(one->token, "host", 65536, &host, NULL) == 0 &&

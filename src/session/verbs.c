@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "session/internal.h"
 
 int session_delete(struct sessions *s, const struct session_caller *caller, const char *id,
@@ -15,6 +16,25 @@ int session_delete(struct sessions *s, const struct session_caller *caller, cons
     const struct str *info = session_info(one);
     str_add(json, info->p, info->len);
     return 0;
+}
+
+/* Who looks on inside sees it too; what is missed now comes with the next start. */
+static void told(struct sessions *s, struct session *one, int code, struct json_object *reply,
+                 const struct err *err, void *payload)
+{
+    (void)s;
+    (void)reply;
+    (void)payload;
+    if (one && code && code != ERR_CANCELLED)
+        log_fields(LOG_LEVEL_WARN, "new end not told in the session", "session", one->row.id, "why",
+                   err->msg, NULL);
+}
+
+static void tell_expiry(struct session *one)
+{
+    struct json_object *args = session_args(one);
+    json_add_i64(args, "expires_at", one->row.expires_at);
+    pending_call(one->owner, one->row.id, "expires", args, NULL, told, NULL);
 }
 
 int session_extend(struct sessions *s, const struct session_caller *caller, const char *id,
@@ -33,6 +53,8 @@ int session_extend(struct sessions *s, const struct session_caller *caller, cons
     if (until > one->row.expires_at)
         one->row.expires_at = until;
     session_save(one);
+    if (one->state == SESSION_RUNNING)
+        tell_expiry(one);
     const struct str *info = session_info(one);
     str_add(json, info->p, info->len);
     return 0;

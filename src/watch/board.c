@@ -148,6 +148,7 @@ static void take_people(struct board *b, struct json_object *o)
 {
     size_t n;
     struct json_object *list = list_of(o, "people", &n);
+    b->expires_at = number_of(o, "expires_at", b->expires_at);
     free_people(b);
     n = n > BOARD_PEOPLE_MAX ? BOARD_PEOPLE_MAX : n;
     b->people = xcalloc(n + 1, sizeof *b->people);
@@ -377,5 +378,7 @@ int board_next_change(const struct board *b, int64_t now)
         if (p->connected && last && now - last < TYPING_SECONDS)
             return TYPING_SECONDS;
     }
+    if (b->expires_at > now)
+        return (int)((b->expires_at - now) % 60) + 1;
     return 60;
 }

@@ -68,6 +68,16 @@ static bool is_news(struct str *last, const struct str *now)
     return true;
 }
 
+static void add_end(int64_t at, struct str *out)
+{
+    time_t when = (time_t)at;
+    struct tm tm;
+    char text[64] = "";
+    if (localtime_r(&when, &tm))
+        (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M", &tm);
+    str_addf(out, "The session ends %s now.\n", text);
+}
+
 void plain_news(struct plain *p, const struct board *b, bool silent, struct str *out)
 {
     cleanup_str struct str places = STR_INIT;
@@ -90,6 +100,9 @@ void plain_news(struct plain *p, const struct board *b, bool silent, struct str 
             str_addf(&doing, "%s is editing %s\n", b->people[i].login, b->people[i].editing);
     if (is_news(&p->doing, &doing) && !silent)
         str_add(out, doing.p, doing.len);
+    if (p->expires_at && b->expires_at != p->expires_at && !silent)
+        add_end(b->expires_at, out);
+    p->expires_at = b->expires_at;
 }
 
 /* --- JSON --------------------------------------------------------------------------------------

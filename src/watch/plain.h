@@ -10,12 +10,13 @@ void plain_summary(const struct board *b, int64_t now, struct str *out);
 /* What was said last. */
 struct plain {
     size_t entries; /* of board.n_ever */
+    int64_t expires_at;
     struct str places;
     struct str doing;
 };
-#define PLAIN_INIT            \
-    {                         \
-        0, STR_INIT, STR_INIT \
+#define PLAIN_INIT               \
+    {                            \
+        0, 0, STR_INIT, STR_INIT \
     }
 void plain_release(struct plain *p);
 

@@ -84,7 +84,7 @@ def processes(session, ending):
     return found
 
 
-@pytest.mark.parametrize("scene", ["local"], indirect=True)
+@pytest.mark.parametrize("scene", ["local", "podman"], indirect=True)
 def test_a_session_as_it_happens(scene, place, opened):
     ann, ben, session = scene
     screen = dashboard(opened, place, ann, session)
@@ -169,6 +169,60 @@ def test_keys_and_sizes(scene, place, opened):
     screen.keys("Home")
     screen.wait_for(r"People here")
     screen.keys("C-c")
+    assert screen.status() == 0
+
+
+def test_every_key_of_a_command(scene, place, opened, forge):
+    ann, ben, session = scene
+    screen = dashboard(opened, place, ann, session)
+    screen.wait_for(r"People here \(2\)")
+    screen.keys("c")
+    screen.wait_for("No overlaps to look at")
+    ann.write(session, "a.c", changed(2, word="mine"))
+    screen.wait_for("M a.c  2")
+    screen.keys("p")
+    screen.wait_for(r" publish\n.*[Pp]ublished.*q back")
+    screen.keys("q")
+    screen.wait_for(r"Your changes, not synced\n  none")
+    assert "mine 2" in steady.git("-C", forge.path("team/project"), "show", f"{session.branch}:a.c")
+
+
+def test_time_left_follows_extend(scene, place, opened):
+    ann, _, session = scene
+    outside = dashboard(opened, place, ann, session)
+    outside.wait_for(r"1 d 23 h left until it ends")
+    argv = ["ssh", *ann.ssh_argv(session, "-tt"), "-p", session.port, f"{session.user}@{session.host}"]
+    inside = opened(Terminal(place, [*argv, "steadystate watch"], ann.environment))
+    inside.wait_for(r"1 d 23 h left until it ends")
+    plain = opened(Terminal(place, [*argv, "steadystate watch --plain"], ann.environment, height=60))
+    plain.wait_for(r"Time left: 1 d 23 h")
+    ann.cli("extend", session.id, "--ttl", "100h")
+    for screen in (outside, inside):
+        screen.wait_for(r"4 d 3 h left until it ends")
+    plain.wait_for(r"The session ends \d{4}-\d\d-\d\d \d\d:\d\d now\.")
+    # Whoever comes later sees it too, and so does an agent that was away when it was told.
+    state = json.loads(ann.ssh(session, "steadystate watch --json").stdout)
+    assert state["expires_at"] == json.loads(ann.cli("extend", session.id, "--ttl", "60", "--json").stdout)["expires_at"]
+
+
+@pytest.mark.parametrize("term", ["dumb", "vt100", "xterm-256color"])
+def test_terminals_of_all_kinds(scene, place, opened, term):
+    ann, _, session = scene
+    screen = dashboard(opened, place, ann, session, width=60, height=20, TERM=term)
+    if term == "dumb":  # nothing to draw on: told line by line
+        screen.wait_for(r"(?s)cannot be drawn on.*People:\n  ann \(you\): ")
+        screen.keys("C-c")
+        return
+    screen.wait_for(r"People here \(2\)\n  ● ann \(you\)")
+    colours = re.search(r"\033\[(?:\d+;)*3[0-7]m", screen.screen("-e"))
+    assert bool(colours) == (term != "vt100")
+    screen.resize(20, 8)
+    screen.wait_for(r"SteadyState")
+    steady.wait_for(lambda: all(len(line) <= 20 for line in screen.screen().splitlines()), what="20 columns")
+    screen.resize(5, 3)  # less than can be drawn: no crash
+    screen.resize(100, 30)
+    screen.wait_for(r"People here \(2\)\n  ● ann \(you\)")
+    screen.keys("q")
     assert screen.status() == 0
 
 

@@ -109,6 +109,9 @@ static void test_members_are_checked(void **state)
         "\"p\",\"keys\":[\"command=\\\"x\\\" ssh-rsa A\"]}]}",
         "{\"verb\":\"kick\",\"session_id\":\"" ID_A "\",\"login\":\"../x\",\"provider\":\"p\"}",
         "{\"verb\":\"kick\",\"session_id\":\"" ID_A "\",\"login\":\"x\"}",
+        "{\"verb\":\"expires\",\"session_id\":\"" ID_A "\"}",
+        "{\"verb\":\"expires\",\"session_id\":\"" ID_A "\",\"expires_at\":-1}",
+        "{\"verb\":\"expires\",\"expires_at\":1}",
         "{\"verb\":\"role\",\"session_id\":\"" ID_A "\",\"login\":\"x\",\"provider\":\"p\"}",
         "{\"verb\":\"role\",\"session_id\":\"" ID_A "\",\"login\":\"x\",\"provider\":\"p\","
         "\"role\":\"king\"}",

@@ -333,6 +333,11 @@ static void test_extend(void **state)
     assert_int_equal(json_number(world_info(w, id), "expires_at"), before);
     assert_int_equal(session_extend(w->sessions, &ann, id, 604800, &text, NULL), 0);
     assert_int_equal(json_number(world_info(w, id), "expires_at"), w->now + 604800);
+    /* The session is told, once for each; that it cannot be told is no failure of the extension. */
+    assert_int_equal(json_number(world_call(w, "expires")->args, "expires_at"), before);
+    world_ok(w, "expires", "{}");
+    assert_int_equal(json_number(world_call(w, "expires")->args, "expires_at"), w->now + 604800);
+    world_refuse(w, "expires", ERR_UNAVAILABLE, "not connected");
     assert_int_equal(session_extend(w->sessions, &ann, id, 604801, &text, NULL), ERR_INVALID);
     assert_int_equal(session_extend(w->sessions, &ann, id, 0, &text, NULL), ERR_INVALID);
     world_restart(w);

@@ -73,6 +73,22 @@ static void test_people(void **state)
     assert_int_equal(board_next_change(&b, NOW + 40), 60);
 }
 
+static void test_the_end_moves_and_comes_nearer(void **state)
+{
+    cleanup_board struct board b = {0};
+    (void)state;
+    take_session(&b);
+    take(&b, "{\"type\":\"people\",\"people\":[],\"expires_at\":1700000130}");
+    assert_int_equal(b.expires_at, NOW + 130);
+    /* Drawn again when a minute less is left. */
+    assert_int_equal(board_next_change(&b, NOW), 11);
+    assert_int_equal(board_next_change(&b, NOW + 11), 60);
+    assert_int_equal(board_next_change(&b, NOW + 130), 60);
+    take(&b, "{\"type\":\"people\",\"people\":[],\"expires_at\":1700003600}");
+    take(&b, "{\"type\":\"people\",\"people\":[]}");
+    assert_int_equal(b.expires_at, NOW + 3600);
+}
+
 static void test_activity(void **state)
 {
     cleanup_board struct board b = {0};
@@ -224,13 +240,10 @@ static void test_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_people),
-        cmocka_unit_test(test_activity),
-        cmocka_unit_test(test_files_and_places),
-        cmocka_unit_test(test_wrong_lines),
-        cmocka_unit_test(test_hostile_names),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_people),      cmocka_unit_test(test_the_end_moves_and_comes_nearer),
+        cmocka_unit_test(test_activity),    cmocka_unit_test(test_files_and_places),
+        cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_text),        cmocka_unit_test(test_plain),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);
