@@ -50,13 +50,9 @@ int store_device_get(struct store *store, const char *hash, struct store_device 
                                   "SELECT hash, provider, state, created_at, expires_at,"
                                   " poll_interval, next_poll_at FROM devices WHERE hash = ?1",
                                   "s", hash);
-    if (!st)
-        return ERR_FAILED;
-    int rc = db_step(store, st, err);
-    if (rc < 0)
+    int rc = db_row(store, st, "no such device", err);
+    if (rc)
         return rc;
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "no such device");
     db_text_into(st, 0, out->hash, sizeof out->hash);
     out->provider = db_text(st, 1);
     out->state = db_text(st, 2);

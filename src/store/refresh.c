@@ -30,13 +30,9 @@ static int get(struct store *store, const char *hash, struct store_refresh *out,
                                   "SELECT hash, family, user_id, issued_at, expires_at, rotated_at,"
                                   " revoked_at FROM refresh_tokens WHERE hash = ?1",
                                   "s", hash);
-    if (!st)
-        return ERR_FAILED;
-    int rc = db_step(store, st, err);
-    if (rc < 0)
+    int rc = db_row(store, st, "no such refresh token", err);
+    if (rc)
         return rc;
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "no such refresh token");
     db_text_into(st, 0, out->hash, sizeof out->hash);
     out->family = db_text(st, 1);
     out->user_id = sqlite3_column_int64(st, 2);

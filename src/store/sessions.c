@@ -185,13 +185,9 @@ int store_session_get(struct store *store, const char *id, struct store_session 
     *out = (struct store_session){0};
     sqlite3_stmt *st =
         db_prepare(store, err, "SELECT " COLUMNS " FROM sessions WHERE id = ?1", "s", id);
-    if (!st)
-        return ERR_FAILED;
-    int rc = db_step(store, st, err);
-    if (rc < 0)
+    int rc = db_row(store, st, "no such session", err);
+    if (rc)
         return rc;
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "no such session");
     read_session(st, out);
     db_done(st);
     return 0;

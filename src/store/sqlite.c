@@ -117,6 +117,16 @@ int db_step(struct store *store, sqlite3_stmt *st, struct err *err)
     return code;
 }
 
+int db_row(struct store *store, sqlite3_stmt *st, const char *absent, struct err *err)
+{
+    if (!st)
+        return ERR_FAILED;
+    int rc = db_step(store, st, err);
+    if (rc < 0)
+        return rc;
+    return rc == 0 ? err_set(err, ERR_NOT_FOUND, "%s", absent) : 0;
+}
+
 int db_run(struct store *store, int *changes, struct err *err, const char *sql, const char *fmt,
            ...)
 {

@@ -42,6 +42,9 @@ sqlite3_stmt *db_prepare(struct store *store, struct err *err, const char *sql, 
                          ...);
 /* 1: a row is there; 0: done; negative: failed. The statement is reset unless a row is there. */
 int db_step(struct store *store, sqlite3_stmt *st, struct err *err);
+/* The one row of a statement fresh from db_prepare (NULL: ERR_FAILED, err is set already); no row
+ * is ERR_NOT_FOUND with `absent` as its message. After 0 the caller reads it and calls db_done. */
+int db_row(struct store *store, sqlite3_stmt *st, const char *absent, struct err *err);
 /* For leaving a statement before it is done. */
 void db_done(sqlite3_stmt *st);
 /* Prepare, bind and run something without rows; *changes (may be NULL) counts the rows it changed.

@@ -48,13 +48,9 @@ int store_token_get(struct store *store, const char *provider, const char *subje
                                   "SELECT provider, subject, access, refresh, expires_at"
                                   " FROM provider_tokens WHERE provider = ?1 AND subject = ?2",
                                   "ss", provider, subject);
-    if (!st)
-        return ERR_FAILED;
-    int rc = db_step(store, st, err);
-    if (rc < 0)
+    int rc = db_row(store, st, "no token is kept", err);
+    if (rc)
         return rc;
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "no token is kept");
     read_token(st, out);
     db_done(st);
     return 0;

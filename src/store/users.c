@@ -27,13 +27,9 @@ static int one_user(struct store *store, sqlite3_stmt *st, struct store_user *ou
 {
     if (out)
         *out = (struct store_user){0};
-    if (!st)
-        return ERR_FAILED;
-    int rc = db_step(store, st, err);
-    if (rc < 0)
+    int rc = db_row(store, st, "no such user", err);
+    if (rc)
         return rc;
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "no such user");
     if (out)
         read_user(st, out);
     db_done(st);
