@@ -355,7 +355,7 @@ static void apply_parked(struct ycrdt *d)
 
 #define KEEP_RANGES 64 /* room for deletions that is kept for the next update */
 
-int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
+int apply_structs(struct ycrdt *d, const void *update, size_t n, struct err *err)
 {
     bool raw = d->flags & YCRDT_RAW;
     struct update u = {.deleted = d->arriving};
@@ -380,6 +380,23 @@ int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
     update_release(&u);
     if (retry)
         apply_parked(d);
+    if (own)
+        txn_commit(d, NULL);
+    return 0;
+}
+
+int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
+{
+    struct ranges deleted = {NULL, 0, 0};
+    if (!load_state(d, update, n, &deleted)) {
+        ranges_free(&deleted);
+        return apply_structs(d, update, n, err);
+    }
+    bool own = !d->in_txn;
+    if (own)
+        txn_begin(d);
+    apply_all_deletions(d, &deleted);
+    ranges_free(&deleted);
     if (own)
         txn_commit(d, NULL);
     return 0;

@@ -106,6 +106,25 @@ void idx_append(struct idx *ix, uint32_t clock, uint32_t h)
     b->n++;
 }
 
+void idx_build(struct idx *ix, const uint32_t *clock, uint32_t first, uint32_t n)
+{
+    uint16_t cap = 2;
+    while (cap < n && cap < BLK_MAX)
+        cap = (uint16_t)(cap * 2);
+    ix->count = n;
+    ix->cap = ix->nblk = (n + cap - 1) / cap;
+    ix->blk = xreallocarray(NULL, ix->cap, sizeof *ix->blk);
+    ix->first = xreallocarray(NULL, ix->cap, sizeof *ix->first);
+    for (uint32_t i = 0, k = 0; i < n; i += cap, k++) {
+        struct blk *b = ix->blk[k] = blk_new(cap);
+        b->n = (uint16_t)(n - i < cap ? n - i : cap);
+        ix->first[k] = clock[i];
+        memcpy(b->data, clock + i, b->n * sizeof *clock);
+        for (uint32_t h = 0; h < b->n; h++)
+            handles(b)[h] = first + i + h;
+    }
+}
+
 static void split_block(struct idx *ix, uint32_t at)
 {
     struct blk *l = ix->blk[at];

@@ -29,8 +29,7 @@ bool rec_missing(struct ycrdt *d, const struct rec *rec, uint64_t *client)
     return false;
 }
 
-/* The item that ends with this id, split off if need be. */
-static uint32_t clean_end(struct ycrdt *d, struct id id)
+uint32_t item_ending_with(struct ycrdt *d, struct id id)
 {
     uint32_t h = item_find(d, id);
     struct item *it = item_at(d, h);
@@ -39,8 +38,7 @@ static uint32_t clean_end(struct ycrdt *d, struct id id)
     return h;
 }
 
-/* The item that begins with this id. */
-static uint32_t clean_start(struct ycrdt *d, struct id id)
+uint32_t item_beginning_with(struct ycrdt *d, struct id id)
 {
     uint32_t h = item_find(d, id);
     struct item *it = item_at(d, h);
@@ -66,12 +64,12 @@ void rec_known(struct ycrdt *d, const struct rec *rec)
     if (rec->info & INFO_LEFT) {
         struct id id = {client_find(d, rec->left_client), rec->left_clock};
         if (has_wide_text(d, id))
-            clean_end(d, id);
+            item_ending_with(d, id);
     }
     if (rec->info & INFO_RIGHT) {
         struct id id = {client_find(d, rec->right_client), rec->right_clock};
         if (has_wide_text(d, id))
-            clean_start(d, id);
+            item_beginning_with(d, id);
     }
 }
 
@@ -215,12 +213,17 @@ static void delete_superseded(struct ycrdt *d, uint32_t h)
     d->merge_deleted = true;
 }
 
+void item_place(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right)
+{
+    if (left ? item_at(d, left)->right != right : !right || item_at(d, right)->left)
+        left = find_left(d, item_at(d, h), left, right);
+    item_link(d, h, left);
+}
+
 static void integrate(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right)
 {
     struct item *it = item_at(d, h);
-    if (left ? item_at(d, left)->right != right : !right || item_at(d, right)->left)
-        left = find_left(d, it, left, right);
-    item_link(d, h, left);
+    item_place(d, h, left, right);
     const struct list *list = &d->lists[it->list];
     bool keyed = list->key != NULL;
     if (keyed && !it->right && it->left)
@@ -243,7 +246,7 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
     if (parent && (rec->info & INFO_LEFT)) {
         origin.client = rec->left_client == rec->client ? client : client_find(d, rec->left_client);
         origin.clock = rec->left_clock;
-        left = clean_end(d, origin);
+        left = item_ending_with(d, origin);
         parent = item_at(d, left)->kind != K_GC;
     }
     if (rec->kind != K_GC && (rec->info & INFO_RIGHT)) {
@@ -253,7 +256,7 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
         const struct item *next = left ? item_at(d, item_at(d, left)->right) : NULL;
         right = next && next->client == right_origin.client && next->clock == right_origin.clock
                     ? item_at(d, left)->right
-                    : clean_start(d, right_origin);
+                    : item_beginning_with(d, right_origin);
         parent = parent && item_at(d, right)->kind != K_GC;
     }
     if (parent)
@@ -262,7 +265,7 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
                        : list_of_parent(d, rec);
     if (list && skip) {
         origin = (struct id){client, rec->clock + skip - 1};
-        left = clean_end(d, origin);
+        left = item_ending_with(d, origin);
         list = item_at(d, left)->list; /* 0 when that was collected */
     }
     if (!list) {

@@ -107,6 +107,8 @@ static inline uint32_t idx_at(const struct idx *ix, struct ipos at)
 
 struct ipos idx_find(struct idx *ix, uint32_t clock); /* clock < state of the client */
 void idx_append(struct idx *ix, uint32_t clock, uint32_t h);
+/* Of an empty index: n structs (at least 1) by rising clock, whose handles follow each other. */
+void idx_build(struct idx *ix, const uint32_t *clock, uint32_t first, uint32_t n);
 void idx_insert_after(struct idx *ix, struct ipos at, uint32_t clock, uint32_t h);
 void idx_remove(struct idx *ix, struct ipos at);
 /* The struct at `at` begins at another clock now; its order is the same. */
@@ -240,9 +242,21 @@ static inline bool id_eq(struct id a, struct id b)
     return a.client == b.client && a.clock == b.clock;
 }
 
+static inline struct id item_id(const struct item *it)
+{
+    return (struct id){it->client, it->clock};
+}
+
 static inline struct id item_last_id(const struct item *it)
 {
     return (struct id){it->client, it->clock + it->len - 1};
+}
+
+/* r goes on where l ends, and they would join if they were alike. */
+static inline bool item_continues(const struct item *l, const struct item *r)
+{
+    return l->client == r->client && l->clock + l->len == r->clock &&
+           id_eq(r->origin, item_last_id(l)) && id_eq(l->right_origin, r->right_origin);
 }
 
 static inline bool item_visible(const struct item *it)
@@ -267,6 +281,7 @@ static inline const char *item_content(const struct ycrdt *d, const struct item 
 
 /* store.c: items, clients, lists, types */
 uint32_t item_new(struct ycrdt *d);
+void items_grow(struct ycrdt *d); /* by room for CHUNK_ITEMS */
 void item_free(struct ycrdt *d, uint32_t h);
 uint32_t client_find(struct ycrdt *d, uint64_t id); /* NO_CLIENT when unknown */
 uint32_t client_get(struct ycrdt *d, uint64_t id);
@@ -276,8 +291,12 @@ uint32_t *clients_sorted(const struct ycrdt *d, size_t *n);
 uint32_t type_new(struct ycrdt *d, uint32_t item, uint8_t ref, const char *name, uint32_t len);
 uint32_t type_root(struct ycrdt *d, const char *name, uint32_t len);
 uint32_t list_keyed(struct ycrdt *d, uint32_t type, const char *key, uint32_t len);
+void pool_reserve(struct client *c, uint32_t n); /* room for n more bytes and no more */
 uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n);
 void pool_compact(struct ycrdt *d, uint32_t client);
+/* Takes everything out that load_state put into a document that had nothing, but for the names of
+ * root types. */
+void doc_empty(struct ycrdt *d);
 static inline struct ipos item_pos(struct ycrdt *d, uint32_t client, uint32_t clock)
 {
     return idx_find(&d->clients[client].idx, clock);
@@ -311,6 +330,21 @@ void rec_known(struct ycrdt *d, const struct rec *rec);
  * single structs: among several another could come between them. False: nothing was done. */
 bool rec_extend(struct ycrdt *d, const struct rec *rec);
 bool rec_missing(struct ycrdt *d, const struct rec *rec, uint64_t *client);
+/* The item that ends (begins) with this id, split off if need be. */
+uint32_t item_ending_with(struct ycrdt *d, struct id id);
+uint32_t item_beginning_with(struct ycrdt *d, struct id id);
+/* Puts the item, whose list and origins are set, where it belongs between these two. */
+void item_place(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right);
+
+/* load.c: a whole state into an empty document */
+/* True: the structs of the update are in, its deletions are in *deleted and still to be applied.
+ * False: this is nothing for the quick way, if only because the document is not empty or the update
+ * is malformed; nothing was done. */
+bool load_state(struct ycrdt *d, const void *update, size_t n, struct ranges *deleted);
+
+/* apply.c */
+/* ycrdt_apply, struct by struct whatever the document holds. */
+int apply_structs(struct ycrdt *d, const void *update, size_t n, struct err *err);
 
 /* txn.c */
 void txn_begin(struct ycrdt *d);

@@ -242,13 +242,6 @@ static uint32_t text_prefix(const struct ycrdt *d, const struct item *it, uint32
     return mid ? UINT32_MAX : (uint32_t)at;
 }
 
-/* r goes on where l ends, and they would join if they were alike. */
-static bool continues(const struct item *l, const struct item *r)
-{
-    return l->client == r->client && l->clock + l->len == r->clock &&
-           id_eq(r->origin, item_last_id(l)) && id_eq(l->right_origin, r->right_origin);
-}
-
 static void rekey(struct ycrdt *d, struct item *it, uint32_t clock)
 {
     idx_rekey(&d->clients[it->client].idx, item_pos(d, it->client, it->clock), clock);
@@ -275,7 +268,7 @@ bool item_delete_tail(struct ycrdt *d, uint32_t h, uint32_t units)
         return false;
     struct item *t = item_at(d, it->right);
     uint32_t keep = text_prefix(d, it, it->len - units);
-    if (t->kind != K_DELETED || keep == UINT32_MAX || !continues(it, t))
+    if (t->kind != K_DELETED || keep == UINT32_MAX || !item_continues(it, t))
         return false;
     rekey(d, t, t->clock - units);
     t->len += units;
@@ -290,7 +283,7 @@ bool item_delete_head(struct ycrdt *d, uint32_t h, uint32_t units)
         return false;
     struct item *t = item_at(d, it->left);
     uint32_t cut = text_prefix(d, it, units);
-    if (t->kind != K_DELETED || cut == UINT32_MAX || !continues(t, it))
+    if (t->kind != K_DELETED || cut == UINT32_MAX || !item_continues(t, it))
         return false;
     t->len += units;
     it->off += cut;

@@ -4,6 +4,13 @@
 
 #include "ycrdt/internal.h"
 
+void items_grow(struct ycrdt *d)
+{
+    if ((d->nchunk & (d->nchunk - 1)) == 0)
+        d->chunk = xreallocarray(d->chunk, d->nchunk ? d->nchunk * 2 : 1, sizeof *d->chunk);
+    d->chunk[d->nchunk++] = xmalloc(CHUNK_ITEMS * sizeof(struct item));
+}
+
 uint32_t item_new(struct ycrdt *d)
 {
     d->structs++;
@@ -12,11 +19,8 @@ uint32_t item_new(struct ycrdt *d)
         d->free_item = item_at(d, h)->right;
         return h;
     }
-    if (d->nitems == d->nchunk << CHUNK_BITS) {
-        if ((d->nchunk & (d->nchunk - 1)) == 0)
-            d->chunk = xreallocarray(d->chunk, d->nchunk ? d->nchunk * 2 : 1, sizeof *d->chunk);
-        d->chunk[d->nchunk++] = xmalloc(CHUNK_ITEMS * sizeof(struct item));
-    }
+    if (d->nitems == d->nchunk << CHUNK_BITS)
+        items_grow(d);
     return d->nitems++;
 }
 
@@ -104,6 +108,14 @@ uint32_t *clients_sorted(const struct ycrdt *d, size_t *n)
 /* --- pools
  * ---------------------------------------------------------------------------------------- */
 
+void pool_reserve(struct client *c, uint32_t n)
+{
+    if (c->pool_cap - c->pool_len >= n)
+        return;
+    c->pool_cap = c->pool_len + n;
+    c->pool = xrealloc(c->pool, c->pool_cap);
+}
+
 uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n)
 {
     d->content += n;
@@ -146,6 +158,33 @@ void pool_compact(struct ycrdt *d, uint32_t client)
     d->content -= c->pool_len;
     free(c->pool);
     *c = fresh;
+}
+
+/* --- back to nothing
+ * -------------------------------------------------------------------------------- */
+
+void doc_empty(struct ycrdt *d)
+{
+    while (d->nchunk > 1)
+        free(d->chunk[--d->nchunk]);
+    d->nitems = 1;
+    d->structs = 0;
+    d->content = 0;
+    d->nsplit = 0;
+    d->deleted.len = 0;
+    for (uint32_t c = 0; c < d->nclients; c++) {
+        idx_free(&d->clients[c].idx);
+        free(d->clients[c].pool);
+    }
+    memset(d->client_hash, 0, ((size_t)d->client_mask + 1) * sizeof *d->client_hash);
+    d->clients[0] = (struct client){.id = d->clients[0].id};
+    d->nclients = 1;
+    d->last_client = 0;
+    client_hash_add(d, 0);
+    for (uint32_t l = 1; l < d->nlists; l++) {
+        struct list *list = &d->lists[l];
+        list->start = list->end = list->units = list->bytes = 0;
+    }
 }
 
 /* --- types and lists

@@ -3,6 +3,7 @@
 // as commands with the results to expect.
 import * as Y from 'yjs'
 import * as encoding from 'lib0/encoding'
+import { checkFresh } from './fresh.mjs'
 
 export const rng = seed => {
   let a = seed >>> 0
@@ -25,6 +26,7 @@ const alphabets = [
 
 const EMPTY = new Uint8Array(0)
 const ZERO = Uint8Array.of(0)
+const NOBODY = 12345 // client of a document that only takes in
 
 export class History {
   constructor (driver, seed) {
@@ -153,6 +155,7 @@ export class History {
     this.driver.ask('diff of merged', Y.diffUpdate(merged, sv), 'f', merged, sv)
     this.driver.ask('vector of merged', Y.encodeStateVectorFromUpdate(merged), 'v', merged)
     if (this.chance(0.5)) this.apply(c, merged)
+    else checkFresh(this.driver, merged, NOBODY, true)
   }
 
   authors (c) {
@@ -180,6 +183,7 @@ export class History {
     d.ask(`authors of ${c.i}`, this.authors(c), 'w', c.i)
     const parked = c.doc.store.pendingStructs !== null || c.doc.store.pendingDs !== null
     d.ask(`parked at ${c.i}`, Uint8Array.of(parked ? 1 : 0), 'p', c.i)
+    checkFresh(d, Y.encodeStateAsUpdate(c.doc), NOBODY, true)
   }
 
   // Yjs may overlook that it could go on with what it parked, and where characters were split in the

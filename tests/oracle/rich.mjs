@@ -3,6 +3,7 @@
 // same updates and must stay alike. The root texts are untyped in the observers, because a typed one
 // would delete superfluous formats by itself.
 import * as Y from 'yjs'
+import { checkFresh } from './fresh.mjs'
 import { rng } from './history.mjs'
 
 const EMPTY = new Uint8Array(0)
@@ -160,6 +161,9 @@ export class Rich {
       this.driver.ask('diff of merged', Y.diffUpdate(merged, sv), 'f', merged, sv)
       this.driver.ask('vector of merged', Y.encodeStateVectorFromUpdate(merged), 'v', merged)
     }
-    for (const c of this.observers) this.check(c)
+    for (const c of this.observers) {
+      this.check(c)
+      checkFresh(this.driver, Y.encodeStateAsUpdate(c.doc), c.doc.clientID, false)
+    }
   }
 }
