@@ -58,6 +58,16 @@ static int poll_once(struct backend *b, const char *device_code, const char *log
     return backend_call(b, "POST", "/auth/poll", body, BACKEND_PUBLIC, answer, word, err);
 }
 
+/* The namespace that binds a login's signature to the server that was dialled: what a server passes
+ * along from another one is no good there. */
+static int signing_namespace(const struct backend *b, struct str *out, struct err *err)
+{
+    cleanup_url struct url url = {0};
+    int rc = url_parse(b->account.server, strlen(b->account.server), &url, err);
+    str_adds(out, SSHSIG_LOGIN_NAMESPACE ":");
+    return rc ? rc : url_add_origin(out, &url, err);
+}
+
 /* Signs a fresh challenge with one key: the agent's `key`, or the file. */
 static int try_key(struct backend *b, const struct login_options *o, const char *login,
                    const char *agent, const struct ssh_key *key, struct json_object **answer,
@@ -71,13 +81,20 @@ static int try_key(struct backend *b, const struct login_options *o, const char 
         (rc = json_get_str(flow, "challenge", 4096, &challenge, err)))
         return rc;
     cleanup_str struct str armored = STR_INIT;
+    cleanup_str struct str name_space = STR_INIT;
     size_t len = strlen(challenge);
+    if ((rc = signing_namespace(b, &name_space, err)))
+        return rc;
     if (key)
-        rc = ssh_sign_agent(agent, key, SSHSIG_LOGIN_NAMESPACE, challenge, len, &armored, err);
+        rc = ssh_sign_agent(agent, key, name_space.p, challenge, len, &armored, err);
     else
-        rc = ssh_sign_file(o->key_file, agent, environ, SSHSIG_LOGIN_NAMESPACE, challenge, len,
-                           &armored, NULL, err);
-    return rc ? rc : poll_once(b, device_code, login, armored.p, answer, NULL, err);
+        rc = ssh_sign_file(o->key_file, agent, environ, name_space.p, challenge, len, &armored,
+                           NULL, err);
+    cleanup_free char *word = NULL;
+    if (rc || (rc = poll_once(b, device_code, login, armored.p, answer, &word, err)) == 0)
+        return rc;
+    /* The key was the right one: no other will do better. */
+    return word && strcmp(word, "wrong_server") == 0 ? ERR_CONFLICT : rc;
 }
 
 /* A refusal of one key does not speak against the next. */

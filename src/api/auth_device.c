@@ -186,7 +186,10 @@ static void reply_poll(struct http_request *req, struct polling *p, int64_t inte
         api_reply_login(p->api, req, &p->out.who, p->out.tokens);
         break;
     case AUTH_DENIED:
-        http_reply_problem(req, 400, "access_denied", "the login was refused");
+        if (p->out.wrong_server.len)
+            http_reply_problem(req, 403, "wrong_server", p->out.wrong_server.p);
+        else
+            http_reply_problem(req, 400, "access_denied", "the login was refused");
         break;
     case AUTH_EXPIRED:
         reply_expired(req);

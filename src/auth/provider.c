@@ -40,11 +40,12 @@ void auth_start_out_release(struct auth_start_out *o)
 
 void auth_poll_out_init(struct auth_poll_out *o)
 {
-    memset(o, 0, sizeof *o);
+    *o = (struct auth_poll_out){.wrong_server = STR_INIT};
 }
 
 void auth_poll_out_release(struct auth_poll_out *o)
 {
+    str_release(&o->wrong_server);
     identity_release(&o->who);
     json_object_put(o->state);
     if (o->tokens)

@@ -66,6 +66,7 @@ struct auth_poll_out {
     bool keep;                 /* AUTH_DENIED, but the device code stays good for another try */
     struct identity who;       /* AUTH_COMPLETE */
     struct json_object *state; /* new state, owned; NULL: unchanged */
+    struct str wrong_server;   /* AUTH_DENIED: meant for another server, why; empty: not that */
     /* AUTH_COMPLETE: what the provider gave for use on the person's behalf, owned; NULL: nothing.
      */
     struct oauth_tokens *tokens;
@@ -120,8 +121,10 @@ void auth_providers_names(const struct auth_providers *r, struct str *out);
 /* ---- the providers ---- */
 
 struct users;
-/* users is borrowed and must outlive the registry. */
-void auth_sshkey_register(struct auth_providers *r, struct users *users, const char *server_id);
+struct own_names;
+/* users and names are borrowed and must outlive the registry. */
+void auth_sshkey_register(struct auth_providers *r, struct users *users,
+                          const struct own_names *names, const char *server_id);
 /* Tests only: approves everybody at once, or after `variant` ("0".."10") pending polls. */
 void auth_fake_register(struct auth_providers *r);
 

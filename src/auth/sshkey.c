@@ -2,12 +2,14 @@
  * Login by an SSH key that the users file names. The server sends a challenge, the client signs it
  * (ssh-keygen -Y sign, namespace SSHSIG_LOGIN_NAMESPACE) and polls with login and signature.
  *
- * The challenge names the server and a nonce, so a signature is good for this server and this login
- * only; a few wrong ones are borne, because a client may hold several keys and not know which.
+ * The challenge names the server's id and a nonce, the namespace the origin that the client dialled
+ * (own_names.h), so a signature is good for this server and this login only; a few wrong ones are
+ * borne, because a client may hold several keys and not know which.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/own_names.h"
 #include "auth/provider.h"
 #include "auth/users.h"
 #include "base/enc.h"
@@ -24,7 +26,8 @@
 
 struct sshkey {
     struct auth_provider base;
-    struct users *users; /* borrowed */
+    struct users *users;           /* borrowed */
+    const struct own_names *names; /* borrowed */
     char *server_id;
 };
 
@@ -46,16 +49,40 @@ static int start(struct auth_provider *p, const struct auth_start_in *in,
     return 0;
 }
 
+/* Only somebody whose signature is good learns by which names this server goes. */
+static int check_name(struct sshkey *self, const struct sshsig *sig, const struct auth_poll_in *in,
+                      struct str *reason, struct err *err)
+{
+    enum own_name name;
+    struct err why = ERR_INIT;
+    int rc = own_names_check(self->names, sig->name_space, &name, &why);
+    if (rc) {
+        str_adds(reason, why.msg);
+        return err_set(err, rc, "%s", why.msg);
+    }
+    if (name == OWN_NAME_UNKNOWN)
+        log_fields(LOG_LEVEL_WARN,
+                   "login through a name that this server does not know: let "
+                   "STEADYSTATE_PUBLIC_URL name the server's own, so that others are refused",
+                   "login", in->login, "namespace", sig->name_space, NULL);
+    return 0;
+}
+
 static int check(struct sshkey *self, const char *challenge, const struct auth_poll_in *in,
-                 struct err *err)
+                 struct str *reason, struct err *err)
 {
     cleanup_sshsig struct sshsig sig;
+    sshsig_init(&sig); /* parsing is not reached by every way out */
     if (!spec_login_is_valid(in->login))
         return err_set(err, ERR_DENIED, "login has characters that are not allowed");
     int rc = sshsig_parse_armor(in->signature, strlen(in->signature), &sig, err);
+    if (!rc && !str_starts_with(sig.name_space, SSHSIG_LOGIN_NAMESPACE))
+        rc = err_set(err, ERR_DENIED, "a signature for something else");
     if (!rc)
-        rc = sshsig_verify(&sig, SSHSIG_LOGIN_NAMESPACE, challenge, strlen(challenge), err);
-    return rc ? rc : users_check(self->users, in->login, &sig.key, err);
+        rc = sshsig_verify(&sig, sig.name_space, challenge, strlen(challenge), err);
+    if (!rc)
+        rc = users_check(self->users, in->login, &sig.key, err);
+    return rc ? rc : check_name(self, &sig, in, reason, err);
 }
 
 static void refuse(const struct auth_poll_in *in, const char *challenge, int64_t tries,
@@ -85,7 +112,7 @@ static int poll(struct auth_provider *p, const struct auth_poll_in *in, struct a
     if (!in->login)
         return err_set(err, ERR_INVALID, "login: missing beside signature");
     struct err why = ERR_INIT;
-    int rc = check(self, challenge, in, &why);
+    int rc = check(self, challenge, in, &out->wrong_server, &why);
     if (rc == ERR_UNAVAILABLE)
         return err_set(err, rc, "%s", why.msg);
     if (rc) {
@@ -111,6 +138,7 @@ static const struct auth_provider_ops ops = {
 /* What the factory needs until it is used. */
 struct registered {
     struct users *users;
+    const struct own_names *names;
     char *server_id;
 };
 
@@ -121,6 +149,7 @@ static int make(void *payload, struct auth_provider **out, struct err *err)
     (void)err;
     self->base.ops = &ops;
     self->users = o->users;
+    self->names = o->names;
     self->server_id = xstrdup(o->server_id);
     *out = &self->base;
     return 0;
@@ -133,10 +162,12 @@ static void free_registered(void *payload)
     free(o);
 }
 
-void auth_sshkey_register(struct auth_providers *r, struct users *users, const char *server_id)
+void auth_sshkey_register(struct auth_providers *r, struct users *users,
+                          const struct own_names *names, const char *server_id)
 {
     struct registered *o = xcalloc(1, sizeof *o);
     o->users = users;
+    o->names = names;
     o->server_id = xstrdup(server_id);
     auth_providers_register(r, NAME, make, o, free_registered);
 }

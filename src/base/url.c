@@ -1,5 +1,6 @@
 #include "base/url.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,21 @@ void url_add_host_port(struct str *out, const char *host, int port)
     str_addf(out, "%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "");
     if (port)
         str_addf(out, ":%d", port);
+}
+
+int url_add_origin(struct str *out, const struct url *url, struct err *err)
+{
+    bool https = strcmp(url->scheme, "https") == 0;
+    struct in6_addr raw;
+    char v6[INET6_ADDRSTRLEN];
+    const char *host = url->host;
+    if ((!https && strcmp(url->scheme, "http") != 0) || !host)
+        return err_set(err, ERR_INVALID, "not an http or https URL");
+    if (strchr(host, ':') && inet_pton(AF_INET6, host, &raw) == 1)
+        host = inet_ntop(AF_INET6, &raw, v6, sizeof v6);
+    str_addf(out, "%s://", url->scheme);
+    url_add_host_port(out, host, url->port == (https ? 443 : 80) ? 0 : url->port);
+    return 0;
 }
 
 static bool host_is_valid(const char *host, bool bracketed)

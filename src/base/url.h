@@ -34,6 +34,9 @@ void url_encode(struct str *out, const char *text, size_t n); /* everything but 
 int url_decode(const char *text, size_t n, bool plus_is_space, struct str *out, struct err *err);
 /* "host:port" with brackets around IPv6; port 0 leaves it out. */
 void url_add_host_port(struct str *out, const char *host, int port);
+/* The origin of an http or https URL in its one form: "https://host[:port]", the scheme's own port
+ * left out, IPv6 as inet_ntop writes it. ERR_INVALID: another scheme, or no host. */
+int url_add_origin(struct str *out, const struct url *url, struct err *err);
 
 enum repo_kind { REPO_HTTPS, REPO_HTTP, REPO_SSH, REPO_FILE };
 

@@ -31,6 +31,7 @@ struct config {
     char *tls_cert, *tls_key; /* files */
     bool allow_http;
     struct strv cors_origins;
+    struct strv public_urls; /* origins that people reach the server by */
 
     /* state */
     char *state_dir;     /* absolute */

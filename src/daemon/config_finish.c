@@ -56,17 +56,16 @@ static int check_listening(const struct config *c, struct err *err)
     return 0;
 }
 
-static int check_origins(const struct config *c, struct err *err)
+static int check_origins(const char *name, const struct strv *origins, struct err *err)
 {
-    for (size_t i = 0; i < c->cors_origins.len; i++) {
-        const char *text = c->cors_origins.v[i];
+    for (size_t i = 0; i < origins->len; i++) {
+        const char *text = origins->v[i];
         cleanup_url struct url u = {0};
         bool ok = url_parse(text, strlen(text), &u, NULL) == 0 && !u.user && !u.query &&
                   (!u.path || !*u.path) &&
                   (strcmp(u.scheme, "http") == 0 || strcmp(u.scheme, "https") == 0);
         if (!ok)
-            return err_set(err, ERR_INVALID,
-                           "STEADYSTATE_CORS_ORIGINS: an origin is scheme://host[:port]");
+            return err_set(err, ERR_INVALID, "%s: an origin is scheme://host[:port]", name);
     }
     return 0;
 }
@@ -152,7 +151,9 @@ int config_finish(const char *home, struct config *c, struct err *err)
     if (!rc)
         rc = check_listening(c, err);
     if (!rc)
-        rc = check_origins(c, err);
+        rc = check_origins("STEADYSTATE_CORS_ORIGINS", &c->cors_origins, err);
+    if (!rc)
+        rc = check_origins("STEADYSTATE_PUBLIC_URL", &c->public_urls, err);
     if (!rc)
         rc = check_compute(c, err);
     if (!rc)

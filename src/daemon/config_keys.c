@@ -24,6 +24,7 @@ const struct config_key config_keys[] = {
     {"STEADYSTATE_TLS_KEY", CONFIG_FILE, AT(tls_key), NULL, 0, 0},
     {"STEADYSTATE_ALLOW_HTTP", CONFIG_FLAG, AT(allow_http), NULL, 0, 0},
     {"STEADYSTATE_CORS_ORIGINS", CONFIG_LIST, AT(cors_origins), NULL, 0, 0},
+    {"STEADYSTATE_PUBLIC_URL", CONFIG_LIST, AT(public_urls), NULL, 0, 0},
     {"STEADYSTATE_STATE_DIR", CONFIG_PATH, AT(state_dir), NULL, 0, 0},
     {"STEADYSTATE_DATABASE", CONFIG_STR, AT(database), NULL, 0, 0},
     {"STEADYSTATE_SESSION_ROOT", CONFIG_PATH, AT(session_root), NULL, 0, 0},

@@ -34,6 +34,23 @@ static void on_keeper_lost(void *payload, const struct err *why)
     loop_stop(w->loop);
 }
 
+/* Certificate clients put links where the server looks. */
+static int read_linked(const char *path, struct str *out, struct err *err)
+{
+    cleanup_free char *real = realpath(path, NULL);
+    if (!real)
+        return err_errno(err, "%s", path);
+    return fd_read_file(AT_FDCWD, real, TLS_FILE_MAX, out, err);
+}
+
+static int read_tls(struct wiring *w, const struct config *config, struct err *err)
+{
+    if (!config->tls_cert)
+        return 0;
+    int rc = read_linked(config->tls_cert, &w->tls_cert, err);
+    return rc ? rc : read_linked(config->tls_key, &w->tls_key, err);
+}
+
 /* ---- login
  * ------------------------------------------------------------------------------------------------
  */
@@ -60,6 +77,19 @@ static void register_forges(struct auth_providers *r, const struct config *confi
                                                        .login_claim = config->oidc_login_claim});
 }
 
+static int open_names(struct wiring *w, const struct config *config, struct err *err)
+{
+    int rc = read_tls(w, config, err);
+    const struct own_names_options options = {
+        .public_urls = config->public_urls.v,
+        .n_public_urls = config->public_urls.len,
+        .tls_cert_pem = config->tls_cert ? w->tls_cert.p : NULL,
+        .bind = config->bind,
+        .external_host = config->external_host,
+    };
+    return rc ? rc : own_names_new(&options, &w->names, err);
+}
+
 static int open_logins(struct wiring *w, const struct config *config, const char *server_id,
                        struct err *err)
 {
@@ -68,7 +98,7 @@ static int open_logins(struct wiring *w, const struct config *config, const char
         int rc = users_open(config->users_file, &w->users, err);
         if (rc)
             return rc;
-        auth_sshkey_register(w->providers, w->users, server_id);
+        auth_sshkey_register(w->providers, w->users, w->names, server_id);
     }
     if (config->fake_auth) {
         log_warn("ENABLE_FAKE_AUTH=1: anybody can log in as anybody; for tests only");
@@ -154,28 +184,8 @@ static int open_sessions(struct wiring *w, const struct config *config,
  * ----------------------------------------------------------------------------------------------------
  */
 
-/* Certificate clients put links where the server looks. */
-static int read_linked(const char *path, struct str *out, struct err *err)
-{
-    cleanup_free char *real = realpath(path, NULL);
-    if (!real)
-        return err_errno(err, "%s", path);
-    return fd_read_file(AT_FDCWD, real, TLS_FILE_MAX, out, err);
-}
-
-static int read_tls(struct wiring *w, const struct config *config, struct err *err)
-{
-    if (!config->tls_cert)
-        return 0;
-    int rc = read_linked(config->tls_cert, &w->tls_cert, err);
-    return rc ? rc : read_linked(config->tls_key, &w->tls_key, err);
-}
-
 static int open_api(struct wiring *w, const struct config *config, struct err *err)
 {
-    int rc = read_tls(w, config, err);
-    if (rc)
-        return rc;
     const struct api_options options = {
         .loop = w->loop,
         .pool = w->pool,
@@ -215,6 +225,7 @@ int wiring_open(struct wiring *w, const struct config *config, const struct comp
             0 ||
         (rc = work_pool_new(w->loop, API_WORKERS, &w->pool, err)) != 0 ||
         (rc = store_open(config->database, &w->store, err)) != 0 ||
+        (rc = open_names(w, config, err)) != 0 ||
         (rc = open_logins(w, config, server_id, err)) != 0 ||
         (rc = open_vault(w, config, err)) != 0)
         return rc;
@@ -235,6 +246,7 @@ void wiring_close(struct wiring *w)
     vault_free(w->vault);
     if (w->users)
         users_close(w->users);
+    own_names_free(w->names);
     store_close(w->store);
     loop_free(w->loop);
     str_release(&w->tls_cert);

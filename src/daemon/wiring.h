@@ -3,6 +3,7 @@
 #define DAEMON_WIRING_H
 
 #include "api/api.h"
+#include "auth/own_names.h"
 #include "auth/users.h"
 #include "auth/vault.h"
 #include "base/work.h"
@@ -17,6 +18,7 @@ struct wiring {
     struct work_pool *pool;
     struct store *store;
     struct users *users;
+    struct own_names *names;
     struct vault *vault;
     struct auth_providers *providers;
     struct keeper_stub *stub;

@@ -28,6 +28,7 @@ static void take_key(const char *line, size_t len, struct strv *keys)
 {
     cleanup_ssh_key struct ssh_key key;
     cleanup_str struct str text = STR_INIT;
+    ssh_key_init(&key); /* parsing is not reached when there are enough */
     if (keys->len >= FORGE_KEYS_MAX || ssh_key_parse_line(line, len, &key, NULL))
         return;
     ssh_key_format(&key, &text);

@@ -17,9 +17,10 @@
 #include "ssh/key.h"
 
 #define SSHSIG_ARMOR_MAX 16384
-#define SSHSIG_NAMESPACE_MAX 128
+#define SSHSIG_NAMESPACE_MAX 320 /* holds an origin with the longest host */
 
-/* Namespace of login signatures; the message is the challenge that the server sent. */
+/* Namespace of login signatures; the message is the challenge that the server sent. Ours go on with
+ * ":" and the origin that was dialled (auth/own_names.h). */
 #define SSHSIG_LOGIN_NAMESPACE "steadystate-login"
 
 struct sshsig {

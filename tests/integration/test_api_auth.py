@@ -244,6 +244,7 @@ def test_sshkey(server):
     problem(poll("anna", good, other["device_code"]), 400, "access_denied")
     problem(poll("anna", good.replace("A", "B")), 400, "access_denied")
     problem(poll("anna", ""), 400, "access_denied")
+    problem(poll("a b", good), 400, "access_denied")
     problem(poll("anna", "x" * 20000), 400, "invalid_request")
     status, answer, _ = poll("anna", good)
     assert status == 200 and answer["login"] == "anna" and answer["provider"] == "sshkey"

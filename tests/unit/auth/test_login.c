@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "auth/own_names.h"
 #include "auth/users.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -47,8 +48,10 @@ static struct world {
     struct store *store;
     struct devices *devices;
     struct users *users;
+    struct own_names *names;
     struct auth_providers *providers;
     struct person anna, bert;
+    struct str wrong_server; /* of the last poll */
 } w;
 
 static void make_person(struct person *p)
@@ -67,8 +70,8 @@ static void write_users(const char *text, mode_t mode)
 
 static int setup(void **state)
 {
-    (void)state;
     memset(&w, 0, sizeof w);
+    w.wrong_server = (struct str)STR_INIT;
     now_s = 1700000000;
     strncpy(w.dir, "/tmp/steadystate-test-XXXXXX", sizeof w.dir - 1);
     if (!mkdtemp(w.dir))
@@ -83,7 +86,13 @@ static int setup(void **state)
     if (store_open("sqlite::memory:", &w.store, NULL) || users_open(w.path, &w.users, NULL))
         return -1;
     w.devices = devices_new(w.store, &test_clock);
-    auth_sshkey_register(w.providers, w.users, "server1");
+    char *urls[] = {(char[]){"https://build.example.org"}};
+    const struct own_names_options o = {.bind = "127.0.0.1", .external_host = "127.0.0.1"};
+    const struct own_names_options strict = {
+        .public_urls = urls, .n_public_urls = 1, .bind = "127.0.0.1", .external_host = "127.0.0.1"};
+    if (own_names_new(*state ? &strict : &o, &w.names, NULL))
+        return -1;
+    auth_sshkey_register(w.providers, w.users, w.names, "server1");
     auth_fake_register(w.providers);
     return 0;
 }
@@ -94,12 +103,14 @@ static int teardown(void **state)
     auth_providers_free(w.providers);
     devices_free(w.devices);
     users_close(w.users);
+    own_names_free(w.names);
     store_close(w.store);
     ssh_privkey_free(w.anna.key);
     ssh_privkey_free(w.bert.key);
     free(w.anna.line);
     free(w.bert.line);
     free(w.path);
+    str_release(&w.wrong_server);
     return path_remove_tree(AT_FDCWD, w.dir, NULL);
 }
 
@@ -141,6 +152,8 @@ static enum auth_status poll_status(const char *code, const char *login, const c
             assert_string_equal(out.who.subject, login);
     }
     enum auth_status status = out.status;
+    str_clear(&w.wrong_server);
+    str_add(&w.wrong_server, out.wrong_server.p, out.wrong_server.len);
     auth_poll_out_release(&out);
     device_poll_release(&p);
     return status;
@@ -202,6 +215,49 @@ static void test_sshkey_refusals(void **state)
     sign(&w.anna, SSHSIG_LOGIN_NAMESPACE, "hello", &sig);
     assert_int_equal(poll(code.p, "anna", sig.p), AUTH_DENIED);
     sign(&w.anna, SSHSIG_LOGIN_NAMESPACE, challenge.p, &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_COMPLETE);
+}
+
+#define BOUND(origin) SSHSIG_LOGIN_NAMESPACE ":" origin
+
+static void test_sshkey_bound(void **state)
+{
+    (void)state;
+    cleanup_str struct str code = STR_INIT;
+    cleanup_str struct str challenge = STR_INIT;
+    cleanup_str struct str sig = STR_INIT;
+    start("sshkey", NULL, &code, &challenge);
+    sign(&w.anna, BOUND("no origin"), challenge.p, &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_DENIED);
+    sign(&w.anna, BOUND("http://127.0.0.1:8080"), "another text", &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_DENIED);
+    sign(&w.anna, BOUND("http://127.0.0.1:8080"), challenge.p, &sig);
+    assert_int_equal(poll(code.p, "bert", sig.p), AUTH_DENIED);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_COMPLETE);
+    str_clear(&code);
+    str_clear(&challenge);
+    start("sshkey", NULL, &code, &challenge);
+    sign(&w.anna, BOUND("https://a.proxy.example"), challenge.p, &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_COMPLETE);
+}
+
+/* A hostile server passes a challenge of ours to anna, who signs it for the server she dialled. */
+static void test_sshkey_relayed(void **state)
+{
+    (void)state;
+    cleanup_str struct str code = STR_INIT;
+    cleanup_str struct str challenge = STR_INIT;
+    cleanup_str struct str sig = STR_INIT;
+    start("sshkey", NULL, &code, &challenge);
+    sign(&w.anna, BOUND("https://evil.example"), challenge.p, &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_DENIED);
+    assert_non_null(strstr(w.wrong_server.p, "STEADYSTATE_PUBLIC_URL"));
+    sign(&w.bert, BOUND("https://evil.example"), challenge.p, &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_DENIED);
+    assert_int_equal(w.wrong_server.len, 0); /* strangers are told nothing */
+    sign(&w.anna, SSHSIG_LOGIN_NAMESPACE, challenge.p, &sig);
+    assert_int_equal(poll(code.p, "anna", sig.p), AUTH_DENIED);
+    sign(&w.anna, BOUND("https://build.example.org"), challenge.p, &sig);
     assert_int_equal(poll(code.p, "anna", sig.p), AUTH_COMPLETE);
 }
 
@@ -367,6 +423,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_sshkey_login),
         T(test_sshkey_refusals),
+        T(test_sshkey_bound),
+        cmocka_unit_test_prestate_setup_teardown(test_sshkey_relayed, setup, teardown, &w),
         T(test_sshkey_tries_end),
         T(test_sshkey_two_minutes),
         T(test_users_file_is_read_anew),

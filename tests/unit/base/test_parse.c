@@ -249,6 +249,33 @@ static void test_json(void **state)
     assert_int_equal(json_parse(deep.p, deep.len, &o, NULL), ERR_LIMIT);
 }
 
+static void test_origins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *origin; /* NULL: none */
+    } cases[] = {
+        {"http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+        {"http://127.0.0.1:80/a?b", "http://127.0.0.1"},
+        {"https://Host.Example:443/", "https://host.example"},
+        {"https://host.example:80", "https://host.example:80"},
+        {"http://host.example:443", "http://host.example:443"},
+        {"http://[0:0::1]:8080/", "http://[::1]:8080"},
+        {"https://[2001:DB8::A]", "https://[2001:db8::a]"},
+        {"https://user@host.example", "https://host.example"},
+        {"ssh://host.example", NULL},
+        {"file:///x", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cleanup_url struct url u = {0};
+        cleanup_str struct str origin = STR_INIT;
+        assert_int_equal(url_parse(cases[i].url, strlen(cases[i].url), &u, NULL), 0);
+        assert_int_equal(url_add_origin(&origin, &u, NULL), cases[i].origin ? 0 : ERR_INVALID);
+        if (cases[i].origin)
+            assert_string_equal(origin.p, cases[i].origin);
+    }
+}
+
 static void test_frames(void **state)
 {
     (void)state;
@@ -279,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_url),       cmocka_unit_test(test_repo_url),
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_check_host),
         cmocka_unit_test(test_json),      cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_origins),
     };
     return cmocka_run_group_tests_name("base/parse", tests, NULL, NULL);
 }

@@ -137,6 +137,9 @@ static void test_refused(void **state)
         {"RATE_LIMIT_TOKEN_PER_MIN=x", "RATE_LIMIT_TOKEN_PER_MIN"},
         {"STEADYSTATE_CORS_ORIGINS=example.com", "STEADYSTATE_CORS_ORIGINS"},
         {"STEADYSTATE_CORS_ORIGINS=https://a.example/path", "STEADYSTATE_CORS_ORIGINS"},
+        {"STEADYSTATE_PUBLIC_URL=build.example.org", "STEADYSTATE_PUBLIC_URL"},
+        {"STEADYSTATE_PUBLIC_URL=https://a.example/path", "STEADYSTATE_PUBLIC_URL"},
+        {"STEADYSTATE_PUBLIC_URL=https://a.example,ftp://b.example", "STEADYSTATE_PUBLIC_URL"},
         {"STEADYSTATE_LOG=loud", "STEADYSTATE_LOG"},
         {"STEADYSTATE_LOG_FORMAT=xml", "STEADYSTATE_LOG_FORMAT"},
     };
@@ -169,6 +172,7 @@ static void test_values(void **state)
         (char[]){"STEADYSTATE_EXTERNAL_HOST="},
         (char[]){"STEADYSTATE_BACKEND=http://other"},
         (char[]){"STEADYSTATE_CORS_ORIGINS=https://a.example,http://b.example:8000"},
+        (char[]){"STEADYSTATE_PUBLIC_URL=https://a.example, http://b.example:8000"},
         NULL,
     };
     cleanup_config struct config c;
@@ -177,6 +181,7 @@ static void test_values(void **state)
         fail_msg("%s", err.msg);
     assert_int_equal(c.allowed_hosts.len, 3);
     assert_string_equal(c.allowed_hosts.v[1], "10.0.0.0/8");
+    assert_int_equal(c.public_urls.len, 2);
     assert_int_equal(c.session_cpus_milli, 500);
     assert_int_equal(c.session_disk, 10ULL << 30);
     assert_string_equal(c.github_url, "https://github.example");

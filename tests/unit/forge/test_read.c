@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/enc.h"
 #include "forge/forge.h"
 
 #define ED "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJQ2Vf0Hgo3lEcVJCVmOlQFS9Wnrs3dLq0sKQJmVXlXh"
@@ -67,6 +68,25 @@ static void test_keys(void **state)
     assert_string_equal(keys.v[0], ED);
 }
 
+/* Somebody with more keys than are looked at, of which each is another one. */
+static void test_many_keys(void **state)
+{
+    (void)state;
+    cleanup_strv struct strv keys = STRV_INIT;
+    cleanup_str struct str page = STR_INIT;
+    for (int i = 0; i < FORGE_KEYS_MAX + 20; i++) {
+        cleanup_str struct str blob = STR_INIT;
+        unsigned char raw[32] = {(unsigned char)i, 1};
+        str_add(&blob, "\0\0\0\x0bssh-ed25519\0\0\0\x20", 19);
+        str_add(&blob, raw, sizeof raw);
+        str_adds(&page, "ssh-ed25519 ");
+        enc_base64(&page, blob.p, blob.len);
+        str_adds(&page, " a comment\n");
+    }
+    forge_read_keys(page.p, page.len, &keys);
+    assert_int_equal(keys.len, FORGE_KEYS_MAX);
+}
+
 static int read_list(const char *text, struct strv *keys)
 {
     cleanup_json struct json_object *list = NULL;
@@ -105,9 +125,8 @@ static void test_next(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_people),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_key_list),
+        cmocka_unit_test(test_many_keys), cmocka_unit_test(test_people),
+        cmocka_unit_test(test_keys),      cmocka_unit_test(test_key_list),
         cmocka_unit_test(test_next),
     };
     return cmocka_run_group_tests_name("forge/read", tests, NULL, NULL);
