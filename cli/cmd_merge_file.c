@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/num.h"
 #include "command.h"
 #include "merge/text.h"
 #include "opt.h"
@@ -28,6 +29,7 @@ struct merge_file {
     const char *path[FILES];
     const char *label[FILES];
     bool to_stdout, quiet, json;
+    bool ours, theirs, both; /* for overlaps: local, canonical, both without a report */
     const char *updates_dir;
     struct str text[FILES];
 };
@@ -39,7 +41,9 @@ static const struct command_help help = {
     .text =
         "The result replaces <local>, or goes to standard output with -p. Both sides' edits are\n"
         "always kept; places where they overlap are reported. The exit status is the number\n"
-        "of overlaps (at most 127), 255 on error.\n\n"
+        "of overlaps (at most 127), 255 on error. With --ours, --theirs or --union the overlaps\n"
+        "are settled so and count no more. No conflict markers are ever written: what git's\n"
+        "options say about them is accepted and changes nothing.\n\n"
         "As a merge driver:  git config merge.steadystate.driver \\\n"
         "                        'steadystate merge-file -L %P %A %O %B'\n"
         "                    and '* merge=steadystate' in .gitattributes.",
@@ -102,6 +106,58 @@ static int emit_updates(const struct merge_file *m, struct err *err)
     return rc;
 }
 
+/* Where `line` (from 1) begins. */
+static size_t line_offset(const struct str *text, size_t line)
+{
+    size_t at = 0;
+    while (--line && at < text->len) {
+        const char *end = memchr(text->p + at, '\n', text->len - at);
+        at = end ? (size_t)(end - text->p) + 1 : text->len;
+    }
+    return at;
+}
+
+/* Puts one side's lines where the overlap is; returns how many lines that is. */
+static size_t settle(struct str *text, const struct merge_overlap *o, const struct str *side)
+{
+    size_t begin = line_offset(text, o->line), end = line_offset(text, o->line + o->lines);
+    struct str out = STR_INIT;
+    str_add(&out, text->p, begin);
+    str_add(&out, side->p, side->len);
+    if (side->len && side->p[side->len - 1] != '\n' && end < text->len)
+        str_addc(&out, '\n');
+    size_t lines = 0;
+    for (size_t i = begin; i < out.len; i++)
+        lines += out.p[i] == '\n' || i + 1 == out.len;
+    str_add(&out, text->p + end, text->len - end);
+    str_release(text);
+    *text = out;
+    return lines;
+}
+
+/* A side that the report cut stays as it is, and counts. */
+static void settle_all(const struct merge_file *m, struct merge_text_result *r)
+{
+    struct merge_report left = MERGE_REPORT_INIT;
+    size_t plus = 0, minus = 0; /* lines in front of the overlap, by now */
+    for (size_t i = 0; i < r->report.len; i++) {
+        struct merge_overlap *o = &r->report.v[i];
+        const struct str *side = m->ours ? &o->local : &o->canonical;
+        o->line = o->line + plus - minus;
+        if (m->both)
+            continue;
+        if (side->len < MERGE_REPORT_TEXT_MAX) {
+            minus += o->lines;
+            plus += settle(&r->text, o, side);
+            continue;
+        }
+        *merge_report_add(&left, o->kind, o->by) = *o;
+        *o = (struct merge_overlap){.base = STR_INIT, .local = STR_INIT, .canonical = STR_INIT};
+    }
+    merge_report_release(&r->report);
+    r->report = left;
+}
+
 static struct json_object *overlap_json(const struct merge_overlap *o)
 {
     struct json_object *obj = json_object_new_object();
@@ -155,6 +211,8 @@ static int merge(struct merge_file *m, struct merge_text_result *r, struct err *
                         r, err);
     if (rc == 0 && m->updates_dir)
         rc = emit_updates(m, err);
+    if (rc == 0 && (m->ours || m->theirs || m->both))
+        settle_all(m, r);
     if (rc == 0 && m->to_stdout)
         rc = fflush(stdout) == 0 ? fd_write_full(STDOUT_FILENO, r->text.p, r->text.len, err)
                                  : err_errno(err, "write to standard output");
@@ -163,16 +221,44 @@ static int merge(struct merge_file *m, struct merge_text_result *r, struct err *
     return rc;
 }
 
+static int run(struct merge_file *m, char **files, const struct strv *labels)
+{
+    for (size_t i = 0; i < FILES; i++) {
+        m->path[i] = files[i];
+        m->label[i] = i < labels->len ? labels->v[i] : m->path[i];
+    }
+    struct err err = ERR_INIT;
+    struct merge_text_result r = MERGE_TEXT_RESULT_INIT;
+    int rc = merge(m, &r, &err);
+    if (rc == 0 && m->json)
+        report_json(m, &r);
+    else if (rc == 0 && !m->quiet)
+        report_text(m, &r);
+    size_t overlaps = r.report.len < EXIT_OVERLAPS_MAX ? r.report.len : EXIT_OVERLAPS_MAX;
+    merge_text_result_release(&r);
+    for (int i = 0; i < FILES; i++)
+        str_release(&m->text[i]);
+    return rc < 0 ? fail(&err) : (int)overlaps;
+}
+
 int cmd_merge_file(int argc, char **argv)
 {
     struct merge_file m = {.text = {STR_INIT, STR_INIT, STR_INIT}};
     cleanup_strv struct strv labels = STRV_INIT;
+    bool marker_style = false;
+    const char *marker_size = NULL;
     const struct opt opts[] = {
         {'p', "stdout", OPT_FLAG, NULL, "print the result instead of replacing <local>",
          .flag = &m.to_stdout},
         {'q', "quiet", OPT_FLAG, NULL, "do not report overlaps", .flag = &m.quiet},
         {'L', NULL, OPT_LIST, "NAME", "call the files so in reports (up to three times)",
          .list = &labels},
+        {0, "ours", OPT_FLAG, NULL, "for overlaps, take <local>", .flag = &m.ours},
+        {0, "theirs", OPT_FLAG, NULL, "for overlaps, take <canonical>", .flag = &m.theirs},
+        {0, "union", OPT_FLAG, NULL, "for overlaps, take both", .flag = &m.both},
+        {0, "diff3", OPT_FLAG, NULL, "for git's sake: changes nothing", .flag = &marker_style},
+        {0, "zdiff3", OPT_FLAG, NULL, "for git's sake: changes nothing", .flag = &marker_style},
+        {0, "marker-size", OPT_VALUE, "N", "for git's sake: changes nothing", .text = &marker_size},
         {0, "json", OPT_FLAG, NULL, "report as JSON on standard output (with -p: standard error)",
          .flag = &m.json},
         {0, "emit-updates", OPT_VALUE, "DIR",
@@ -187,20 +273,12 @@ int cmd_merge_file(int argc, char **argv)
                         labels.len > FILES ? "more than three names" : "three files are needed");
         return EXIT_ERROR;
     }
-    for (size_t i = 0; i < FILES; i++) {
-        m.path[i] = argv[first + (int)i];
-        m.label[i] = i < labels.len ? labels.v[i] : m.path[i];
-    }
-    struct err err = ERR_INIT;
-    struct merge_text_result r = MERGE_TEXT_RESULT_INIT;
-    rc = merge(&m, &r, &err);
-    if (rc == 0 && m.json)
-        report_json(&m, &r);
-    else if (rc == 0 && !m.quiet)
-        report_text(&m, &r);
-    size_t overlaps = r.report.len < EXIT_OVERLAPS_MAX ? r.report.len : EXIT_OVERLAPS_MAX;
-    merge_text_result_release(&r);
-    for (int i = 0; i < FILES; i++)
-        str_release(&m.text[i]);
-    return rc < 0 ? fail(&err) : (int)overlaps;
+    int size;
+    if (marker_size && num_parse_int(marker_size, 0, INT_MAX, &size, NULL) < 0)
+        opt_usage_error(&help, "--marker-size: '%s' is not a number", marker_size);
+    else if (m.ours + m.theirs + m.both > 1)
+        opt_usage_error(&help, "--ours, --theirs and --union exclude each other");
+    else
+        return run(&m, argv + first, &labels);
+    return EXIT_ERROR;
 }

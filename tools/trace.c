@@ -1,7 +1,9 @@
 #include "trace.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "base/mem.h"
@@ -246,7 +248,8 @@ static bool consistent(const struct trace *t)
 
 static int read_gz(const char *path, struct str *out, struct err *err)
 {
-    gzFile f = gzopen(path, "rbe");
+    int input = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+    gzFile f = input >= 0 ? gzdopen(input, "rb") : gzopen(path, "rbe");
     if (!f)
         return err_errno(err, "open %s", path);
     gzbuffer(f, 1 << 17);

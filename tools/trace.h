@@ -43,7 +43,7 @@ struct trace {
     size_t parents, cap_parents;
 };
 
-/* Plain JSON or gzip. trace_release is for every outcome. */
+/* Plain JSON or gzip, - is standard input. trace_release is for every outcome. */
 int trace_read(const char *path, struct trace *t, struct err *err);
 void trace_release(struct trace *t);
 

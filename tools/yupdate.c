@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "replay.h"
 #include "trace.h"
@@ -13,12 +15,16 @@
 
 enum { EXIT_USAGE = 2 };
 
+/* Yjs clients are 53-bit numbers: what a JavaScript number holds. */
+#define CLIENT_MAX ((1ULL << 53) - 1)
+#define CLIENT_DIGITS 16
+
 static const char help[] =
     "usage: yupdate COMMAND [options] FILE...\n"
     "\n"
-    "Reads and writes Yjs v1 document updates, for people who work on documents. Updates and "
-    "state\n"
-    "vectors are binary, - is standard input. Exit 1 on a malformed update.\n"
+    "Reads and writes Yjs v1 document updates, for people who work on documents. Updates are\n"
+    "binary, a state vector is what sv prints or binary; - is standard input. Exit 1 on a\n"
+    "malformed update.\n"
     "\n"
     "Commands:\n"
     "  text [-r ROOT] FILE...  apply the updates, print the root text (default: content)\n"
@@ -29,7 +35,9 @@ static const char help[] =
     "sizes\n"
     "\n"
     "Options:\n"
-    "  --help  this text\n"
+    "  -r, --root ROOT  the root text that is printed\n"
+    "      --json       replay: as JSON\n"
+    "  -h, --help       this text\n"
     "\n"
     "Example:\n"
     "  yupdate merge monday.bin tuesday.bin > both.bin\n";
@@ -74,16 +82,31 @@ static int apply_files(struct ycrdt *d, int n, char **files, struct err *err)
     return 0;
 }
 
+/* -r ROOT, -rROOT, --root ROOT, --root=ROOT: how many arguments it took; -1 without a value. */
+static int take_root(int argc, char **argv, const char **root)
+{
+    if (argc < 1)
+        return 0;
+    if (strcmp(argv[0], "-r") == 0 || strcmp(argv[0], "--root") == 0) {
+        *root = argv[1];
+        return argc > 1 ? 2 : -1;
+    }
+    const char *value = strncmp(argv[0], "--root=", 7) == 0 ? argv[0] + 7
+                        : strncmp(argv[0], "-r", 2) == 0    ? argv[0] + 2
+                                                            : NULL;
+    if (value)
+        *root = value;
+    return value ? 1 : 0;
+}
+
 static int cmd_text(int argc, char **argv)
 {
     const char *root = "content";
     struct err err = ERR_INIT;
-    if (argc > 1 && strcmp(argv[0], "-r") == 0) {
-        root = argv[1];
-        argc -= 2;
-        argv += 2;
-    }
-    if (argc < 1)
+    int taken = take_root(argc, argv, &root);
+    argc -= taken;
+    argv += taken;
+    if (taken < 0 || argc < 1)
         return usage();
     cleanup_ycrdt struct ycrdt *d = ycrdt_new(0, 0);
     if (apply_files(d, argc, argv, &err) != 0)
@@ -139,13 +162,57 @@ static int cmd_sv(int argc, char **argv)
     return write_out(&json);
 }
 
+/* {"client":clock, ...} as `sv` prints it, made binary. */
+static int sv_from_json(const struct str *json, struct str *out, struct err *err)
+{
+    cleanup_json struct json_object *obj = NULL;
+    int code = json_parse(json->p, json->len, &obj, err);
+    if (code != 0)
+        return code;
+    if (!json_object_is_type(obj, json_type_object))
+        return err_set(err, ERR_INVALID, "not an object");
+    size_t n = 0;
+    cleanup_free struct ycrdt_clock *clocks =
+        xcalloc((size_t)json_object_object_length(obj) + 1, sizeof *clocks);
+    json_object_object_foreach(obj, key, value)
+    {
+        struct ycrdt_clock *c = &clocks[n++];
+        int64_t clock = 0;
+        (void)value;
+        if (strlen(key) > CLIENT_DIGITS ||
+            num_parse_u64(key, strlen(key), 0, CLIENT_MAX, &c->client, NULL) != 0 ||
+            json_get_i64(obj, key, 0, UINT32_MAX, &clock, NULL) != 0)
+            return err_set(err, ERR_INVALID, "a client or clock is not a number");
+        c->clock = (uint64_t)clock;
+    }
+    ycrdt_sv_encode(clocks, n, out);
+    return 0;
+}
+
+/* A state vector in either form, left binary. '{' also begins a binary one of 123 clients. */
+static int read_sv(const char *path, struct str *sv, struct err *err)
+{
+    cleanup_free struct ycrdt_clock *clocks = NULL;
+    size_t n = 0;
+    int code = read_input(path, sv, err);
+    if (code != 0)
+        return code;
+    if (sv->p[strspn(sv->p, " \t\r\n")] != '{' ||
+        ycrdt_sv_decode(sv->p, sv->len, &clocks, &n, NULL) == 0)
+        return 0;
+    cleanup_str struct str json = *sv;
+    *sv = (struct str)STR_INIT;
+    code = sv_from_json(&json, sv, err);
+    return code == 0 ? 0 : err_wrap(err, "%s: malformed state vector", path);
+}
+
 static int cmd_diff(int argc, char **argv)
 {
     struct err err = ERR_INIT;
     if (argc != 2)
         return usage();
     cleanup_str struct str update = STR_INIT, sv = STR_INIT, out = STR_INIT;
-    if (read_input(argv[0], &update, &err) != 0 || read_input(argv[1], &sv, &err) != 0 ||
+    if (read_input(argv[0], &update, &err) != 0 || read_sv(argv[1], &sv, &err) != 0 ||
         ycrdt_diff_update(update.p, update.len, sv.p, sv.len, &out, &err) != 0)
         return fail(&err);
     return write_out(&out);
@@ -170,6 +237,11 @@ static int cmd_replay(int argc, char **argv)
     return same ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -181,7 +253,8 @@ int main(int argc, char **argv)
     };
     if (argc < 2)
         return usage();
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "help") == 0 || asks_for_help(argv[1]) ||
+        (argc > 2 && asks_for_help(argv[2]))) {
         fputs(help, stdout);
         return EXIT_SUCCESS;
     }

@@ -1,4 +1,4 @@
-"""steadystate merge-file: arguments, exit statuses, reports, and as git's merge driver.
+"""steadystate merge-file: arguments, exit statuses, reports, and as git's merge driver; yupdate on its updates.
 
 Not here: the rules of merging (tests/unit/merge), the updates in npm's Yjs (tests/oracle).
 """
@@ -12,6 +12,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("STEADYSTATE_BUILD", ROOT / "build")) / "steadystate"
+YUPDATE = PROGRAM.with_name("yupdate")
 
 
 @pytest.fixture
@@ -72,6 +73,57 @@ def test_updates_are_written(files, tmp_path):
     assert sorted(p.name for p in (tmp_path / "u").iterdir()) == [
         "base.update", "canonical.update", "local.update"]
     assert (tmp_path / "u" / "base.update").stat().st_size > 0
+
+
+def test_gits_other_arguments(files):
+    texts = ("1\ntwo\n3\n4\n5\nfuenf", "1\n2\n3\n4\n5\n6", "1\nzwei\n3\n4\n5\nsechs\n")
+    for option in ("--ours", "--theirs"):
+        paths = files(*texts)
+        git = subprocess.run(["git", "merge-file", "-p", option, *paths], capture_output=True, check=True)
+        r = merge("-p", option, *paths)
+        assert (r.returncode, r.stdout, r.stderr) == (0, git.stdout, b"")
+    r = merge("-p", "--union", *files(*texts))
+    assert (r.returncode, r.stdout, r.stderr) == (0, b"1\nzwei\ntwo\n3\n4\n5\nsechs\nfuenf", b"")
+    plain = merge("-p", *files(*texts))
+    for options in (["--diff3"], ["--zdiff3", "--marker-size=9"], ["--marker-size", "9"]):
+        r = merge("-p", *options, *files(*texts))
+        assert (r.returncode, r.stdout) == (2, plain.stdout)
+    assert merge("-p", "--ours", "--union", *files(*texts)).returncode == 255
+    assert merge("-p", "--marker-size", "x", *files(*texts)).returncode == 255
+
+
+def yupdate(*args, status=0, stdin=b""):
+    r = subprocess.run([YUPDATE, *args], capture_output=True, check=False, timeout=60, input=stdin)
+    assert r.returncode == status, r
+    assert status == 0 or (r.stdout == b"" and r.stderr.startswith(b"yupdate: ") and r.stderr.count(b"\n") == 1)
+    return r.stdout
+
+
+def test_yupdate_verbs(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    merged = merge("-p", "--emit-updates", "u", *files("x\ntwo\n", "x\ny\n", "x\nzwei\n")).stdout
+    updates = ["u/local.update", "u/canonical.update", "u/base.update"]
+    assert yupdate("text", *updates) == yupdate("text", "--root=content", *updates) == merged
+    assert yupdate("text", "-r", "other", *updates) == b""
+    both = yupdate("merge", *updates)
+    assert yupdate("merge", "-", stdin=both) == both
+    assert json.loads(yupdate("sv", "-", stdin=both)) == json.loads(yupdate("sv", *updates))
+    vector = yupdate("sv", "u/base.update")
+    assert set(json.loads(vector)) == {"1"}
+    (tmp_path / "sv").write_bytes(vector)
+    (tmp_path / "missing").write_bytes(yupdate("diff", "-", "sv", stdin=both))
+    assert yupdate("text", "u/base.update", "missing") == merged
+    assert yupdate("diff", "u/base.update", "-", stdin=b" {}\n") == yupdate("merge", "u/base.update")
+    binary = bytes([1, 1, json.loads(vector)["1"]])
+    assert yupdate("diff", "missing", "-", stdin=binary) == yupdate("diff", "missing", "sv")
+    for bad in (b"", b"[]", b'{"1":-1}', b'{"a":1}', b'{"1":', b'{"1":"1"}', b'{"99999999999999999999":1}'):
+        yupdate("diff", "missing", "-", stdin=bad, status=1)
+    for verb in ("text", "merge", "sv"):
+        yupdate(verb, "-", stdin=both[:-3], status=1)
+        yupdate(verb, "nowhere", status=1)
+        assert b"Example" in yupdate(verb, "--help")
+    trace = {"startContent": "", "endContent": "ab", "txns": [{"patches": [[0, 0, "b"], [0, 0, "a"]]}]}
+    assert json.loads(yupdate("replay", "--json", "-", stdin=json.dumps(trace).encode()))["same"] is True
 
 
 @pytest.mark.parametrize("args, texts", [
