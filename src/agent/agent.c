@@ -242,6 +242,7 @@ static int write_sshd_config(struct agent *a, struct err *err)
         .authorized_keys = a->layout.authorized_keys,
         .sftp_server = sftp_server,
         .root_login = !a->local,
+        .below_sticky = a->layout.below_sticky,
     };
     rc = sshd_config_text(&settings, &text, err);
     if (rc == 0)

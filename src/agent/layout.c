@@ -119,7 +119,7 @@ int layout_make(const struct layout *l, struct err *err)
     return rc;
 }
 
-int layout_check_parents(const struct layout *l, struct err *err)
+int layout_check_parents(struct layout *l, struct err *err)
 {
     cleanup_free char *path = xstrdup(l->ssh);
     for (;;) {
@@ -127,9 +127,9 @@ int layout_check_parents(const struct layout *l, struct err *err)
         const char *shown = path[0] ? path : "/";
         if (stat(shown, &st) != 0)
             return err_errno(err, "%s", shown);
-        if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+        if (path_dir_is_open(&st, geteuid(), &l->below_sticky))
             return err_set(err, ERR_DENIED,
-                           "%s can be written by others: sshd takes no keys below it", shown);
+                           "%s can be written by others: no keys are taken from below it", shown);
         char *slash = strrchr(path, '/');
         if (!slash)
             return 0;

@@ -33,7 +33,8 @@ struct layout {
     char *sock; /* agent.sock */
     char *ctl;  /* ctl.sock */
     char *scratch;
-    char *programs; /* directory that holds steadystate-agent */
+    char *programs;    /* directory that holds steadystate-agent */
+    bool below_sticky; /* below a directory like /tmp */
 };
 
 /* root must be absolute. */
@@ -42,9 +43,9 @@ void layout_release(struct layout *l);
 
 /* Makes every directory, with owner and mode; what is there already is kept. */
 int layout_make(const struct layout *l, struct err *err);
-/* sshd's StrictModes takes keys only from below directories that nobody but root and this account
- * can write; ERR_DENIED names the first that others can. */
-int layout_check_parents(const struct layout *l, struct err *err);
+/* Keys are taken only from below directories that nobody but root and this account can change;
+ * ERR_DENIED names the first that others can. Sets below_sticky. */
+int layout_check_parents(struct layout *l, struct err *err);
 /* bin/: links to the programs. cli may be absent. */
 int layout_make_bin(const struct layout *l, struct err *err);
 

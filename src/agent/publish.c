@@ -102,6 +102,14 @@ static int push_it(struct publish *p, struct err *err)
         rc = fetch_remote(p, err);
         if (rc == 0)
             p->outcome = REMOTE_MOVED;
+        /* No branch there, so nothing moved: git says the same when it may not write. */
+        if (rc == ERR_NOT_FOUND) {
+            err_clear(err);
+            return err_set(
+                err, ERR_DENIED,
+                "push: the origin could not make the branch %s; may it be written there?",
+                p->branch);
+        }
         return rc;
     }
     p->outcome = PUBLISHED;

@@ -124,8 +124,8 @@ int sshd_config_text(const struct sshd_settings *s, struct str *out, struct err 
     str_addf(out, "HostKey %s\nAuthorizedKeysFile %s\nAllowUsers %s\n", s->host_key,
              s->authorized_keys, s->user);
     str_addf(out, "PermitRootLogin %s\n", s->root_login ? "forced-commands-only" : "no");
+    str_addf(out, "StrictModes %s\n", s->below_sticky ? "no" : "yes");
     str_adds(out, "PidFile none\n"
-                  "StrictModes yes\n"
                   "UsePAM no\n"
                   "UseDNS no\n"
                   "AuthenticationMethods publickey\n"

@@ -40,7 +40,8 @@ struct sshd_settings {
     const char *host_key;
     const char *authorized_keys;
     const char *sftp_server;
-    bool root_login; /* the user is uid 0 (container) */
+    bool root_login;   /* the user is uid 0 (container) */
+    bool below_sticky; /* StrictModes refuses every /tmp; layout_check_parents has looked */
 };
 
 /* Paths with white space or quotes are ERR_INVALID: sshd_config cannot say all of them. */

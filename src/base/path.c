@@ -142,6 +142,18 @@ int path_open_parent(int dirfd, const char *rel, bool create, const char **name,
     return path_open_beneath(dirfd, dir, O_PATH | O_DIRECTORY, 0, err);
 }
 
+bool path_dir_is_open(const struct stat *st, uid_t owner, bool *sticky)
+{
+    if (st->st_uid != 0 && st->st_uid != owner)
+        return true;
+    if (!(st->st_mode & 022))
+        return false;
+    if (!(st->st_mode & S_ISVTX))
+        return true;
+    *sticky = true;
+    return false;
+}
+
 int path_make_dirs(const char *path, mode_t mode, struct err *err)
 {
     cleanup_free char *copy = xstrdup(path);

@@ -29,6 +29,11 @@ bool path_is_clean_rel(const char *rel);
 /* One component, for names that come from outside: clean, no slash, at most 255 bytes. */
 bool path_is_name(const char *name);
 
+struct stat;
+/* May somebody other than `owner` and root change what lies in this directory? Where only root's
+ * sticky bit keeps others from it, as in /tmp, the answer is no, and *sticky is set. */
+bool path_dir_is_open(const struct stat *st, uid_t owner, bool *sticky);
+
 /* mkdir -p with the mode for the directories that are made. */
 int path_make_dirs(const char *path, mode_t mode, struct err *err);
 

@@ -163,9 +163,8 @@ int transport_environment(const struct transport_job *job, const struct transpor
                job->helper->path ? job->helper->path : "/usr/local/bin:/usr/bin:/bin");
     strv_pushf(env, "HOME=%s", files->home);
     strv_pushf(env, "GIT_ALLOW_PROTOCOL=%s", protocol_of(u->kind));
-    strv_pushl(env, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
-               "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=/bin/false", "SSH_ASKPASS=/bin/false",
-               "GIT_ADVICE=0", NULL);
+    strv_pushl(env, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+               "GIT_ASKPASS=/bin/false", "SSH_ASKPASS=/bin/false", "GIT_ADVICE=0", NULL);
     if (job->git_dir)
         strv_pushf(env, "GIT_DIR=%s", job->git_dir);
     if (job->alternates)
@@ -177,7 +176,9 @@ int transport_environment(const struct transport_job *job, const struct transpor
     if (u->kind == REPO_SSH)
         add_ssh(env, job, files);
     if (u->kind == REPO_FILE)
-        config_add(&c, "safe.directory", "*");
+        strv_pushf(env, "GIT_CONFIG_GLOBAL=%s/" TRANSPORT_GITCONFIG, files->home);
+    else
+        strv_push(env, "GIT_CONFIG_GLOBAL=/dev/null");
     strv_pushf(env, "GIT_CONFIG_COUNT=%zu", c.count);
     for (size_t i = 0; i < env->len; i++)
         if (strpbrk(env->v[i], "\n\r") != NULL)

@@ -4,8 +4,10 @@
 
 #include "git/transport_run.h"
 
+#define TRANSPORT_GITCONFIG "gitconfig"
+
 struct transport_files {
-    char *home; /* private directory, holds known_hosts */
+    char *home; /* private directory, holds known_hosts; TRANSPORT_GITCONFIG for a path */
     int key_fd; /* deploy key in memory, or -1 */
 };
 

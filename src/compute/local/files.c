@@ -29,14 +29,15 @@ int files_open_root(const struct local *l, struct err *err)
     return steal_fd(&fd);
 }
 
-/* sshd takes keys only from below directories that nobody else can write (StrictModes). */
+/* Keys are taken only from below directories in which nobody else can put others. */
 static int check_dir(const struct local *l, const char *path, const struct local_account *account,
                      struct err *err)
 {
     struct stat st;
+    bool sticky = false;
     if (stat(path, &st) != 0)
         return err_errno(err, "%s", path);
-    if ((st.st_uid != 0 && st.st_uid != account->uid) || (st.st_mode & 022))
+    if (path_dir_is_open(&st, account->uid, &sticky))
         return err_set(err, ERR_DENIED,
                        "session root %s: %s can be written by others; choose another "
                        "STEADYSTATE_SESSION_ROOT",

@@ -158,9 +158,11 @@ static void the_configuration_says_what_it_must(void **state)
     struct sshd_settings local = usual;
     local.bind = "::1";
     local.root_login = false;
+    local.below_sticky = true;
     assert_int_equal(sshd_config_text(&local, &out, NULL), 0);
     has_line(&out, "ListenAddress [::1]:2222");
     has_line(&out, "PermitRootLogin no");
+    has_line(&out, "StrictModes no");
 }
 
 static void what_sshd_config_cannot_say_is_refused(void **state)

@@ -147,7 +147,9 @@ static void test_roots_that_sshd_would_refuse(void **state)
 {
     struct fixture *f = *state;
     struct err err = ERR_INIT;
-    /* /tmp can be written by everybody. */
+    /* /tmp can be written by everybody, and nobody can take away what is not theirs. */
+    assert_int_equal(files_check_root(&f->local, &f->account, NULL), 0);
+    assert_int_equal(chmod(f->root, 0777), 0);
     assert_int_equal(files_check_root(&f->local, &f->account, &err), ERR_DENIED);
     assert_non_null(strstr(err.msg, "can be written by others"));
     err_clear(&err);
