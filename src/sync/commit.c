@@ -34,8 +34,7 @@ int commit_make(struct work *w, const struct commit_plan *plan, struct oid *out,
     if (plan->subject)
         str_addf(&message, "%s\n", plan->subject);
     else
-        str_addf(&message, "sync: %zu %s by %s\n", plan->n_files,
-                 plan->n_files == 1 ? "file" : "files", plan->who->login);
+        str_addf(&message, "sync: %zu files by %s\n", plan->n_files, plan->who->login);
     add_trailers(w, plan, &message);
     int64_t now = (int64_t)time(NULL);
     struct repo_commit commit = {
