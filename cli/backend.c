@@ -281,5 +281,11 @@ int backend_fail(const struct backend *b, const char *what, const struct err *er
     else if (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)
         todo = xasprintf("Check that the server %s runs, or run 'steadystate doctor'.",
                          b->account.server);
+    else if (err->code == ERR_NOT_FOUND || err->code == ERR_DENIED)
+        todo = xstrdup("'steadystate list' shows your sessions and who started them.");
+    else if (err->code == ERR_LIMIT)
+        todo = xstrdup("Wait a minute and try again.");
+    else if (err->code == ERR_INVALID)
+        todo = xasprintf("Try 'steadystate %.*s --help'.", (int)strcspn(what, " :"), what);
     return ui_fail_err(what, err, todo);
 }

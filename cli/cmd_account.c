@@ -127,7 +127,7 @@ int cmd_logout(int argc, char **argv)
         json_add_bool(obj, "revoked", revoked);
         ui_print_json(obj);
     } else {
-        printf("Logged out of %s.\n", b.account.server);
+        ui_say("Logged out of %s.\n", b.account.server);
     }
     return EXIT_DONE;
 }

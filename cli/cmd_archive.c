@@ -17,9 +17,9 @@ static const struct command_help help = {
     .name = "archive",
     .synopsis = "list | get <id|link>",
     .summary = "Lists and fetches the unpublished work of ended sessions.",
-    .text = "The server keeps it for 30 days as a git bundle: 'git fetch FILE' reads it, its refs "
-            "name\n"
-            "the session branch and everybody's unsynced work.",
+    .text =
+        "The server keeps it for 30 days as a git bundle: 'git fetch FILE' reads it in a clone of\n"
+        "the repository, its refs name the session branch and everybody's unsynced work.",
     .example = "steadystate archive list\n"
                "steadystate archive get k3jx5m2qzv7ah4tw6ydn -o work.bundle",
 };
@@ -60,6 +60,14 @@ static int list(struct backend *b, bool json)
     return EXIT_DONE;
 }
 
+static int get_to_stdout(struct backend *b, const char *id)
+{
+    struct err err = ERR_INIT;
+    cleanup_free char *path = xasprintf("/archives/%s", id);
+    int rc = backend_download(b, path, STDOUT_FILENO, ARCHIVE_MAX, &err);
+    return rc ? backend_fail(b, "archive get", &err) : EXIT_DONE;
+}
+
 /* Into a temporary beside the file: an interrupted download never looks like an archive. */
 static int get(struct backend *b, const char *id, const char *file, bool json)
 {
@@ -70,7 +78,7 @@ static int get(struct backend *b, const char *id, const char *file, bool json)
     cleanup_free char *temp = xasprintf("%s.part", name);
     cleanup_close int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return ui_fail(EXIT_FAILED, temp, strerror(errno), NULL);
+        return ui_fail(EXIT_FAILED, temp, strerror(errno), "Name another file with -o.");
     int rc = backend_download(b, path, fd, ARCHIVE_MAX, &err);
     if (rc == 0 && (fsync(fd) < 0 || rename(temp, name) < 0))
         rc = err_errno(&err, "%s", name);
@@ -94,7 +102,8 @@ int cmd_archive(int argc, char **argv)
     const char *server = NULL, *output = NULL;
     bool json = false;
     const struct opt opts[] = {
-        {'o', "output", OPT_VALUE, "FILE", "get: where to (default <id>.bundle)", .text = &output},
+        {'o', "output", OPT_VALUE, "FILE", "get: where to (default <id>.bundle; - is stdout)",
+         .text = &output},
         {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
         {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
         {0}};
@@ -113,5 +122,7 @@ int cmd_archive(int argc, char **argv)
     cleanup_backend struct backend b = {0};
     if (backend_open(server, &b, &err))
         return ui_fail_err("archive", &err, NULL);
-    return is_list ? list(&b, json) : get(&b, id, output, json);
+    if (is_list)
+        return list(&b, json);
+    return output && strcmp(output, "-") == 0 ? get_to_stdout(&b, id) : get(&b, id, output, json);
 }

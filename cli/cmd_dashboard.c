@@ -42,6 +42,8 @@ static void by_ssh(const char *words, bool again, struct strv *out, void *payloa
     strv_pushf(out, "-oServerAliveCountMax=%d", SSH_ALIVE_COUNT);
     if (r->key_file)
         strv_pushl(out, "-oIdentitiesOnly=yes", "-i", r->key_file, NULL);
+    else
+        ssh_add_home_keys(out);
     /* The screen is taken: nothing may ask on it. */
     if (again)
         strv_push(out, "-oBatchMode=yes");

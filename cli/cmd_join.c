@@ -45,9 +45,10 @@ static void build_argv(struct strv *v, const struct magic_link *link, const char
                "-oCheckHostIP=no", "-oUpdateHostKeys=no", "-oConnectTimeout=15", NULL);
     strv_pushf(v, "-oServerAliveInterval=%d", SSH_ALIVE_INTERVAL);
     strv_pushf(v, "-oServerAliveCountMax=%d", SSH_ALIVE_COUNT);
-    if (key_file) {
+    if (key_file)
         strv_pushl(v, "-oIdentitiesOnly=yes", "-i", key_file, NULL);
-    }
+    else
+        ssh_add_home_keys(v);
     if ((!command || terminal) && isatty(STDIN_FILENO))
         strv_push(v, "-t");
     strv_push(v, "-p");

@@ -288,7 +288,7 @@ static int report(const struct backend *b, bool json, const char *why_file)
         ui_warn("the login is kept in a file that only you can read, not in a keyring: %s",
                 why_file);
     if (!json) {
-        printf("Logged in to %s as %s (%s).\n", b->account.server, b->account.login,
+        ui_say("Logged in to %s as %s (%s).\n", b->account.server, b->account.login,
                b->account.provider);
         return EXIT_DONE;
     }
@@ -324,7 +324,8 @@ int cmd_login(int argc, char **argv)
     struct err err = ERR_INIT;
     cleanup_backend struct backend b = {0};
     if (backend_open(o.server, &b, &err))
-        return ui_fail_err("login", &err, NULL);
+        return o.server && err.code == ERR_INVALID ? opt_usage_error(&help, "%s", err.msg)
+                                                   : ui_fail_err("login", &err, NULL);
     if (!o.provider)
         o.provider = b.account.provider ? b.account.provider : o.token ? "github" : "sshkey";
 

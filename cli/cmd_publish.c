@@ -38,7 +38,7 @@ int cmd_publish(int argc, char **argv)
     }
     char hex[OID_HEX + 1];
     oid_format(&result.commit, hex);
-    printf("Published %.12s as %s\n  on %s\n", hex, result.branch, result.remote_url);
+    ui_say("Published %.12s as %s\n  on %s\n", hex, result.branch, result.remote_url);
     inside_print_overlaps(&result.sync.overlaps);
     return ui_finish(EXIT_DONE);
 }

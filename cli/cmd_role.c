@@ -122,7 +122,7 @@ int cmd_role(int argc, char **argv)
         return opt_usage_error(&help, "'%s' is not watch, type or own", role);
     rc = ask("role", server, session, login, role);
     if (rc == EXIT_DONE)
-        printf(strcmp(role, "watch") == 0  ? "%s watches.\n"
+        ui_say(strcmp(role, "watch") == 0  ? "%s watches.\n"
                : strcmp(role, "type") == 0 ? "%s may type.\n"
                                            : "%s has the keyboard.\n",
                login);
@@ -153,6 +153,6 @@ int cmd_approve(int argc, char **argv)
     const char *login = argv[argc - 1];
     rc = ask("approve", server, session, login, "approve");
     if (rc == EXIT_DONE)
-        printf("%s may come in.\n", login);
+        ui_say("%s may come in.\n", login);
     return rc;
 }

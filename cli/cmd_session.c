@@ -126,7 +126,7 @@ int cmd_down(int argc, char **argv)
         }
         ui_print_json(info);
     } else {
-        printf("Session %s %s.\n", c.id, no_wait ? "is ending" : "has ended");
+        ui_say("Session %s %s.\n", c.id, no_wait ? "is ending" : "has ended");
     }
     return EXIT_DONE;
 }
@@ -165,7 +165,7 @@ int cmd_extend(int argc, char **argv)
     json_opt_i64(info, "expires_at", 0, INT64_MAX, &expires, NULL);
     cleanup_str struct str when = STR_INIT;
     ui_add_relative_time(&when, expires, clock_now(&clock_real));
-    printf("Session %s ends %s.\n", c.id, when.p);
+    ui_say("Session %s ends %s.\n", c.id, when.p);
     return EXIT_DONE;
 }
 
@@ -245,7 +245,7 @@ int cmd_kick(int argc, char **argv)
         json_add_str(body, "id", c.id);
         ui_print_json(body);
     } else {
-        printf("%s is out of session %s.\n", login, c.id);
+        ui_say("%s is out of session %s.\n", login, c.id);
     }
     return EXIT_DONE;
 }

@@ -24,13 +24,15 @@ static void print_json(const struct sync_result *r)
 static void print_text(const struct sync_result *r, bool dry_run)
 {
     if (!r->sent.len && !r->received.len && !r->kept.len && !r->committed) {
-        printf("Everything is in sync.\n");
+        ui_say("Everything is in sync.\n");
         return;
     }
-    printf(dry_run ? "Would sync: %zu sent, %zu received.\n" : "Synced: %zu sent, %zu received.\n",
+    ui_say(dry_run ? "Would sync: %zu sent, %zu received.\n" : "Synced: %zu sent, %zu received.\n",
            r->sent.len, r->received.len);
-    inside_print_files("Sent:", &r->sent, SHOWN);
-    inside_print_files("Received:", &r->received, SHOWN);
+    if (dry_run || !ui_quiet()) {
+        inside_print_files("Sent:", &r->sent, SHOWN);
+        inside_print_files("Received:", &r->received, SHOWN);
+    }
     inside_print_files("Kept, look at them (saved during the sync, or in the way of it):", &r->kept,
                        SHOWN);
     inside_print_overlaps(&r->overlaps);

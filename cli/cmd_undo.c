@@ -29,7 +29,7 @@ int cmd_undo(int argc, char **argv)
         return inside_fail("cannot undo", &err);
     if (oid_is_zero(&result.undone))
         return ui_fail(EXIT_NOT_FOUND, "nothing to undo", "you have no sync left to take back",
-                       NULL);
+                       "'git log' shows what there is.");
     if (json) {
         cleanup_json struct json_object *o = json_object_new_object();
         inside_add_oid(o, "undone", &result.undone);
@@ -40,7 +40,7 @@ int cmd_undo(int argc, char **argv)
     }
     char hex[OID_HEX + 1];
     oid_format(&result.undone, hex);
-    printf("Took back %.12s (%s).\n", hex, result.subject);
+    ui_say("Took back %.12s (%s).\n", hex, result.subject);
     inside_print_overlaps(&result.sync.overlaps);
     return ui_finish(EXIT_DONE);
 }

@@ -108,6 +108,8 @@ static char *resolve_repo(struct backend *b, const char *repo, struct err *err)
 /* All but the repository. */
 static int request_body(const struct up_options *o, struct json_object *body)
 {
+    if (o->mode && strcmp(o->mode, "collab") != 0 && strcmp(o->mode, "pair") != 0)
+        return opt_usage_error(&help, "--mode: '%s' is not collab or pair", o->mode);
     json_add_str(body, "mode", o->mode);
     json_add_str(body, "branch", o->branch);
     json_add_str(body, "environment", o->environment);
@@ -137,6 +139,9 @@ static void show_stage(struct ui_progress *progress, struct json_object *info)
 {
     int64_t percent = -1;
     const char *stage = session_text(info, "stage");
+    /* The stage that failed stays the last one. */
+    if (strcmp(stage, "cleanup") == 0)
+        return;
     json_opt_i64(info, "progress", -1, 100, &percent, NULL);
     ui_progress_stage(progress, *stage ? stage : "allocated", (int)percent,
                       session_text(info, "message"));
@@ -285,7 +290,8 @@ static int create(struct backend *b, const struct up_options *o, struct json_obj
     const char *message = session_text(info, "message");
     if (!last && strcmp(session_text(info, "reason"), "port_taken") == 0)
         return -1;
-    return ui_fail(EXIT_FAILED, "up: the session did not start", message, NULL);
+    return ui_fail(EXIT_FAILED, "up: the session did not start", message,
+                   "Mend that and run it again; 'steadystate doctor' looks for the usual causes.");
 }
 
 static int run(struct up_options *o, const char *operand)

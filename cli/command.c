@@ -4,10 +4,28 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "ui.h"
+
+/* Scripts see the documented status, not a death by signal. */
+static void on_interrupt(int signo)
+{
+    (void)signo;
+    _exit(EXIT_INTERRUPTED);
+}
+
+void command_prepare(void)
+{
+    struct sigaction old;
+    const struct sigaction action = {.sa_handler = on_interrupt};
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN);
+    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+        sigaction(SIGINT, &action, NULL);
+}
 
 int command_globals(int argc, char **argv)
 {
@@ -33,8 +51,7 @@ int command_run(const struct command *table, int argc, char **argv)
 
 int command_main(const struct command *table, int argc, char **argv)
 {
-    setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN);
+    command_prepare();
     int first = command_globals(argc, argv);
     int code = first < argc ? command_run(table, argc - first, argv + first) : -1;
     if (code >= 0)

@@ -11,6 +11,8 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+/* Locale and signals: SIGINT ends with EXIT_INTERRUPTED, unless whoever started us ignores it. */
+void command_prepare(void);
 /* Takes the options in front of the command (-q, --quiet, --plain); returns the index of the first
  * other argument. */
 int command_globals(int argc, char **argv);

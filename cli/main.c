@@ -1,6 +1,4 @@
 /* steadystate: help, the commands that need no library, and the way to the others (catalog.h). */
-#include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,10 +24,12 @@ static void print_help(void)
             printf("\n%s:\n", catalog[i].group);
         printf("  %-12s %s\n", catalog[i].name, catalog[i].summary);
     }
-    printf("\nIn front of every command:\n"
+    printf("\nWith every command:\n"
            "  -q, --quiet  only data and errors\n"
            "  --plain      no colour, symbols or moving lines, as a screen reader wants it\n"
-           "\n'steadystate <command> --help' says more.\n");
+           "\n'steadystate <command> --help' says more.\n"
+           "\nExample:\n"
+           "  steadystate up --allow alice,bob https://github.com/example/project\n");
 }
 
 static int unknown_command(const char *name)
@@ -43,8 +43,7 @@ static int unknown_command(const char *name)
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN);
+    command_prepare();
     int first = command_globals(argc, argv);
     if (first >= argc) {
         print_help();

@@ -90,6 +90,18 @@ static void store(const struct opt *o, const char *value)
         strv_push(o->list, value);
 }
 
+/* Also understood behind the command's name, where the command has no such option itself. */
+static bool take_global(const char *word)
+{
+    if (strcmp(word, "-q") == 0 || strcmp(word, "--quiet") == 0)
+        ui_set_quiet(true);
+    else if (strcmp(word, "--plain") == 0)
+        ui_set_plain(true);
+    else
+        return false;
+    return true;
+}
+
 /* One "--name[=value]"; *i moves on when the value is the next argument. */
 static int take_long(int argc, char **argv, int *i, const struct opt *opts,
                      const struct command_help *help)
@@ -98,6 +110,8 @@ static int take_long(int argc, char **argv, int *i, const struct opt *opts,
     const char *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
     const struct opt *o = find_name(opts, name, len);
+    if (!o && take_global(argv[*i]))
+        return -1;
     if (!o)
         return opt_usage_error(help, "unknown option '--%.*s'", (int)len, name);
     if (o->kind == OPT_FLAG) {
@@ -117,6 +131,8 @@ static int take_letters(int argc, char **argv, int *i, const struct opt *opts,
 {
     for (const char *p = argv[*i] + 1; *p; p++) {
         const struct opt *o = find_letter(opts, *p);
+        if (!o && take_global((const char[]){'-', *p, '\0'}))
+            continue;
         if (!o)
             return opt_usage_error(help, "unknown option '-%c'", *p);
         if (o->kind == OPT_FLAG) {

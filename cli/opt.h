@@ -32,11 +32,12 @@ struct command_help {
 };
 
 /*
- * Parses argv[1..); operands (and everything behind "--") are left in argv[*first_operand..argc) in
- * their order. -h and --help are known to every command, and --help=options, which prints for
- * completion a line "name<TAB>value or nothing<TAB>help" for each option. Returns -1 to go on, else
- * the exit code to return at once (0 after help, EXIT_USAGE after a message). opts ends with an
- * entry without name and letter.
+ * Parses argv[1..); -q, --quiet and --plain are taken from here too, unless opts has them; operands
+ * (and everything behind "--") are left in argv[*first_operand..argc) in their order. -h and --help
+ * are known to every command, and --help=options, which prints for completion a line
+ * "name<TAB>value or nothing<TAB>help" for each option. Returns -1 to go on, else the exit code to
+ * return at once (0 after help, EXIT_USAGE after a message). opts ends with an entry without name
+ * and letter.
  */
 int opt_parse(int argc, char **argv, const struct opt *opts, const struct command_help *help,
               int *first_operand);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,28 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+
+static void add_keys_below(struct strv *argv, const char *home)
+{
+    static const char *const names[] = {"id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk",
+                                        "id_rsa"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        cleanup_free char *path = xasprintf("%s/.ssh/%s", home, names[i]);
+        if (access(path, R_OK) == 0)
+            strv_pushl(argv, "-i", path, NULL);
+    }
+}
+
+void ssh_add_home_keys(struct strv *argv)
+{
+    const char *home = getenv("HOME");
+    const struct passwd *pw = getpwuid(getuid());
+    if (!home || *home != '/' || !pw || strcmp(home, pw->pw_dir) == 0)
+        return;
+    add_keys_below(argv, home);
+    /* Naming one switches the usual ones off. */
+    add_keys_below(argv, pw->pw_dir);
+}
 
 /* ssh closes what it inherits before it opens the log, so it takes ours by our /proc. */
 static void add_log(const struct strv *argv, int log, struct strv *out)

@@ -18,6 +18,10 @@
 #define SSH_ALIVE_INTERVAL 7
 #define SSH_ALIVE_COUNT 3
 
+/* ssh looks for keys in the home that the system knows; where HOME says otherwise, as under sudo,
+ * the keys that lie there are named too. */
+void ssh_add_home_keys(struct strv *argv);
+
 /* argv: "ssh" and its arguments without the log's; *status as a shell counts it; log: what ssh
  * said, for ssh/client_log.h. */
 int ssh_run(const struct strv *argv, int *status, struct str *log, struct err *err);

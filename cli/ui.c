@@ -85,9 +85,32 @@ int ui_exit_code(int err_code)
     }
 }
 
+static const char *usual_todo(int err_code)
+{
+    switch (err_code) {
+    case ERR_NOT_FOUND:
+        return "Check the name.";
+    case ERR_DENIED:
+        return "Check whose it is and what its permissions say.";
+    case ERR_UNAUTHENTICATED:
+        return "Run 'steadystate login'.";
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+        return "Try again; 'steadystate doctor' looks for the cause.";
+    case ERR_CANCELLED:
+        return NULL;
+    case ERR_NO_SPACE:
+        return "Free some space and try again.";
+    case ERR_LIMIT:
+        return "Try again later, or with less.";
+    default:
+        return "Mend that and try again; 'steadystate doctor' looks for the usual causes.";
+    }
+}
+
 int ui_fail_err(const char *what, const struct err *err, const char *todo)
 {
-    return ui_fail(ui_exit_code(err->code), what, err->msg, todo);
+    return ui_fail(ui_exit_code(err->code), what, err->msg, todo ? todo : usual_todo(err->code));
 }
 
 static void say(const char *prefix, const char *fmt, va_list ap)
@@ -110,6 +133,16 @@ void ui_warn(const char *fmt, ...)
         xasprintf("%ssteadystate: warning:%s ", ui_style(STDERR_FILENO, UI_YELLOW),
                   ui_style(STDERR_FILENO, UI_PLAIN));
     say(prefix, fmt, ap);
+    va_end(ap);
+}
+
+void ui_say(const char *fmt, ...)
+{
+    if (quiet)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
     va_end(ap);
 }
 
@@ -248,7 +281,7 @@ struct ui_progress {
 struct ui_progress *ui_progress_new(void)
 {
     struct ui_progress *p = xcalloc(1, sizeof *p);
-    p->tty = ui_stderr_is_tty() && !plain;
+    p->tty = ui_colour(STDERR_FILENO);
     return p;
 }
 

@@ -3,7 +3,8 @@
  *
  * Data goes to stdout, everything else to stderr. Red is a failure, yellow a warning or what waits
  * for somebody, green what went well; no meaning is in the colour alone. Colour and symbols only on
- * a terminal whose locale has them, never with NO_COLOR or --plain.
+ * a terminal whose locale has them, never with NO_COLOR
+ * or --plain, and then no line is rewritten either.
  */
 #ifndef CLI_UI_H
 #define CLI_UI_H
@@ -30,7 +31,8 @@ enum exit_code {
 /* "steadystate: <what>: <why>. <todo>" on stderr; why and todo may be NULL. Returns `code`, so that
  * a command can `return ui_fail(...)`. */
 int ui_fail(int code, const char *what, const char *why, const char *todo);
-/* The same from an err; the exit code follows from err->code. */
+/* The same from an err; the exit code follows from err->code, and so does what to do when todo is
+ * NULL. */
 int ui_fail_err(const char *what, const struct err *err, const char *todo);
 int ui_exit_code(int err_code);
 
@@ -38,6 +40,8 @@ int ui_exit_code(int err_code);
 void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line for people on stderr; nothing with -q. */
 void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What went well, on stdout; nothing with -q. */
+void ui_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_set_quiet(bool quiet);
 bool ui_quiet(void);
 /* No colour, no symbols, no line that is rewritten. */

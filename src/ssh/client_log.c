@@ -75,7 +75,9 @@ static void take_line(const char *line, struct client_log *out)
     }
     if (starts(line, "debug1: Server accepts key: "))
         out->accepted = true;
-    if (starts(line, "debug") || !line[0])
+    /* Its statistics are no reason for anything. */
+    if (starts(line, "debug") || starts(line, "Transferred: ") ||
+        starts(line, "Bytes per second: ") || starts(line, "Authenticated to ") || !line[0])
         return;
     if (starts(line, "sign_and_send_pubkey: ") || starts(line, "Load key ") ||
         (starts(line, "Permissions ") && strstr(line, " are too open"))) {

@@ -17,7 +17,7 @@ PROGRAM = steady.BUILD / "steadystate"
 
 def commands():
     text = steady.run(PROGRAM, "--help").stdout
-    return re.findall(r"^  ([a-z-]+) +\S", text.split("In front of every command")[0], re.M)
+    return re.findall(r"^  ([a-z-]+) +\S", text.split("With every command")[0], re.M)
 
 
 @pytest.fixture(scope="module", name="installed")

@@ -2,7 +2,7 @@
 
 Covers: graceful restart under load, kill -9 of the api process, the keeper and the agent, kill -9 of
 both at random moments of `up`, of every process during `publish`, two servers in one state directory, removal of everything at the end,
-a killed agent's leftovers, a store of every older schema. Not covered: the same with an engine (test_story, test_container_*), what
+a killed agent's leftovers, a store of every older schema, a server and a foreign repository below /tmp. Not covered: the same with an engine (test_story, test_container_*), what
 the api process is refused (test_probe).
 """
 
@@ -14,12 +14,14 @@ import random
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 
 import steady
+import synclib
 
 
 def keeper_of(server):
@@ -316,3 +318,33 @@ def test_files_of_the_server_are_its_own(running):
         mode = path.stat().st_mode & 0o777
         assert mode in ((0o711, 0o700) if path.is_dir() else (0o600,)), (path, oct(mode))
     assert (server.state / "sessions" / session.id).stat().st_mode & 0o777 == 0o700
+
+
+def test_below_tmp_with_somebody_elses_repository(local_account, addresses):
+    """A sticky /tmp is no danger to keys, and whoever owns a path that the operator allows, it is cloned. Keys are
+    found in $HOME, too, and a command that dies of a signal has nothing to explain."""
+    with tempfile.TemporaryDirectory(prefix="ss-", dir="/tmp") as directory:
+        place = pathlib.Path(directory)
+        place.chmod(0o755)
+        origin = synclib.make_origin(place, local_account)
+        steady.run("chown", "-R", "root", origin)
+        server = steady.Server(place / "server", "local", None, addresses, STEADYSTATE_ALLOW_LOCAL_REPOS="1")
+        try:
+            ann = server.start().person("ann")
+            session = ann.up(f"file://{origin}")
+            dot_ssh = ann.directory / ".ssh"
+            dot_ssh.mkdir()
+            for name in ("id_ed25519", "id_ed25519.pub"):
+                (ann.directory / name).rename(dot_ssh / name)
+            ann.key = dot_ssh / "id_ed25519"
+            done = ann.cli("join", session.link, "--", "echo more >>README.md; steadystate sync -q; git log -1 --format=%s")
+            assert done.stdout == "sync: 1 files by ann\n"
+            done = ann.cli("join", session.link, "--", "steadystate publish", check=False)
+            assert done.returncode == 5 and "refused the branch" in done.stderr
+            steady.run("chown", "-R", local_account, origin)
+            ann.cli("join", session.link, "--", "steadystate publish")
+            done = ann.cli("join", session.link, "--", "kill -9 $$", check=False)
+            assert done.returncode == 255 and "steadystate:" not in done.stderr
+            ann.cli("down", session.id)
+        finally:
+            server.close()

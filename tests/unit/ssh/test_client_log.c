@@ -35,6 +35,10 @@ static void ends(void **state)
         {"kex_exchange_identification: Connection closed by remote host\n"
          "Connection closed by 127.0.0.1 port 20000\n",
          CLIENT_LOG_UNREACHABLE, "kex_exchange_identification: Connection closed by remote host"},
+        {"Authenticated to h ([h]:20000) using \"publickey\".\n"
+         "Transferred: sent 2, received 2 bytes, in 0.1 seconds\n"
+         "Bytes per second: sent 20, received 20\n",
+         CLIENT_LOG_OTHER, ""},
         {"a \033[2Jb", CLIENT_LOG_OTHER, "a \\x1b[2Jb"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
