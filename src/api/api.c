@@ -9,7 +9,6 @@
 #include "base/mem.h"
 
 #define JSON_MAX HTTP_BODY_MAX
-#define SMALL_MAX 8192
 
 /* The whole policy: who may call what, how often, with how much. */
 /* clang-format off */
@@ -18,20 +17,20 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/health/checks", HTTP_PUBLIC, API_BUCKET_OTHER, 0, api_health_checks},
     {HTTP_POST, "/auth/device", HTTP_PUBLIC, API_BUCKET_AUTH, 0, api_auth_device},
     {HTTP_POST, "/auth/poll", HTTP_PUBLIC, API_BUCKET_AUTH, JSON_MAX, api_auth_poll},
-    {HTTP_POST, "/auth/token", HTTP_PUBLIC, API_BUCKET_TOKEN, SMALL_MAX, api_auth_token},
-    {HTTP_POST, "/auth/refresh", HTTP_PUBLIC, API_BUCKET_AUTH, SMALL_MAX, api_auth_refresh},
-    {HTTP_POST, "/auth/revoke", HTTP_PUBLIC, API_BUCKET_AUTH, SMALL_MAX, api_auth_revoke},
+    {HTTP_POST, "/auth/token", HTTP_PUBLIC, API_BUCKET_TOKEN, JSON_MAX, api_auth_token},
+    {HTTP_POST, "/auth/refresh", HTTP_PUBLIC, API_BUCKET_AUTH, JSON_MAX, api_auth_refresh},
+    {HTTP_POST, "/auth/revoke", HTTP_PUBLIC, API_BUCKET_AUTH, JSON_MAX, api_auth_revoke},
     {HTTP_GET, "/auth/me", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_auth_me},
     {HTTP_POST, "/sessions", HTTP_LOGIN, API_BUCKET_OTHER, JSON_MAX, api_sessions_create},
     {HTTP_GET, "/sessions", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_sessions_list},
     {HTTP_GET, "/sessions/{id}", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_session_get},
     {HTTP_DELETE, "/sessions/{id}", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_session_delete},
-    {HTTP_POST, "/sessions/{id}/extend", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_extend},
+    {HTTP_POST, "/sessions/{id}/extend", HTTP_LOGIN, API_BUCKET_OTHER, JSON_MAX, api_session_extend},
     {HTTP_GET, "/sessions/{id}/members", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_session_members},
     {HTTP_POST, "/sessions/{id}/refresh", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_session_refresh},
-    {HTTP_POST, "/sessions/{id}/kick", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_kick},
-    {HTTP_POST, "/sessions/{id}/role", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_role},
-    {HTTP_POST, "/sessions/{id}/approve", HTTP_LOGIN, API_BUCKET_OTHER, SMALL_MAX, api_session_approve},
+    {HTTP_POST, "/sessions/{id}/kick", HTTP_LOGIN, API_BUCKET_OTHER, JSON_MAX, api_session_kick},
+    {HTTP_POST, "/sessions/{id}/role", HTTP_LOGIN, API_BUCKET_OTHER, JSON_MAX, api_session_role},
+    {HTTP_POST, "/sessions/{id}/approve", HTTP_LOGIN, API_BUCKET_OTHER, JSON_MAX, api_session_approve},
     {HTTP_GET, "/archives", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_archives_list},
     {HTTP_GET, "/archives/{id}", HTTP_LOGIN, API_BUCKET_OTHER, 0, api_archive_get},
 };

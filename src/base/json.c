@@ -61,6 +61,72 @@ int json_parse(const char *text, size_t len, struct json_object **out, struct er
     return 0;
 }
 
+static size_t count_members(struct json_object *value)
+{
+    size_t n = 0;
+    if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++)
+            n += count_members(json_object_array_get_idx(value, i));
+    } else if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, key, member)
+        {
+            (void)key;
+            n += 1 + count_members(member);
+        }
+    }
+    return n;
+}
+
+/* The UTF-16 unit of "\uXXXX" at text, or -1 when something else stands there. */
+static int escaped_unit(const char *text, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    int unit = 0;
+    if (len < 6 || text[0] != '\\' || text[1] != 'u')
+        return -1;
+    for (size_t i = 2; i < 6; i++) {
+        const char *digit = strchr(digits, text[i] | 0x20);
+        if (!digit || !*digit)
+            return -1;
+        unit = unit << 4 | (int)(digit - digits);
+    }
+    return unit;
+}
+
+/* Bytes of the escape at text; 0 when it is half of a surrogate pair. */
+static size_t escape_len(const char *text, size_t len)
+{
+    int unit = escaped_unit(text, len);
+    if (unit < 0)
+        return 2;
+    if (unit < 0xd800 || unit > 0xdfff)
+        return 6;
+    int low = escaped_unit(text + 6, len - 6);
+    return unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
+}
+
+int json_check_exact(const char *text, size_t len, struct json_object *obj, struct err *err)
+{
+    bool in_string = false;
+    size_t colons = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (in_string && text[i] == '\\') {
+            size_t n = escape_len(text + i, len - i);
+            if (n == 0)
+                return err_set(err, ERR_INVALID, "malformed JSON: half a character");
+            i += n - 1;
+        } else if (text[i] == '"') {
+            in_string = !in_string;
+        } else if (!in_string && text[i] == ':') {
+            colons++;
+        }
+    }
+    /* In JSON text there is one colon outside of strings for each member. */
+    if (colons != count_members(obj))
+        return err_set(err, ERR_INVALID, "malformed JSON: a member is there twice");
+    return 0;
+}
+
 /* 0 with *out NULL when absent or null. */
 static int member(struct json_object *obj, const char *key, enum json_type type,
                   const char *type_name, struct json_object **out, struct err *err)

@@ -23,6 +23,10 @@ void cleanup_jsonp(struct json_object **o);
  * JSON_DEPTH_MAX, duplicate members: the last counts. *out is owned by the caller. */
 int json_parse(const char *text, size_t len, struct json_object **out, struct err *err);
 
+/* For text from strangers that json_parse took as obj: ERR_INVALID when an object has a member
+ * twice or an escape stands for half a character (a lone surrogate), where readers differ. */
+int json_check_exact(const char *text, size_t len, struct json_object *obj, struct err *err);
+
 /* Members of an object. Absent or null gives ERR_NOT_FOUND (no message is set for the _opt forms,
  * which give 0 and leave *out as it was); a wrong type, a string with NUL, longer than max bytes or
  * an integer outside [min, max] gives ERR_INVALID naming the member. Strings are borrowed from obj.

@@ -16,9 +16,9 @@
 #include "http/server_internal.h"
 
 #define BACKLOG 511
-/* Of a connection: HTTP_HEADER_MAX, parsed, and the answer's head. libmicrohttpd clears all of it
- * before each request. */
-#define POOL_SIZE (16 * 1024)
+/* Of a connection: headers well over HTTP_HEADER_MAX, so that it is us who refuse them, parsed, and
+ * the answer's head. libmicrohttpd clears all of it before each request. */
+#define POOL_SIZE (32 * 1024)
 #define TICK_MS 1000
 #define RUN_ROUNDS 64
 
@@ -79,11 +79,11 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 {
     struct http_server *server = cls;
     struct http_request *req = *con_cls;
-    (void)connection;
     (void)why;
     if (!req)
         return;
     *con_cls = NULL;
+    http_conn_reading(connection, true);
     if (req->prev)
         req->prev->next = req->next;
     else
@@ -113,7 +113,7 @@ static size_t header_size(struct http_request *req)
 }
 
 /* Everything that can be said without the body. */
-static void judge_head(struct http_request *req, size_t length)
+static void judge_head(struct http_request *req, const char *version, size_t length)
 {
     const struct http_server_options *o = &req->server->options;
     if (header_size(req) > HTTP_HEADER_MAX) {
@@ -124,6 +124,8 @@ static void judge_head(struct http_request *req, size_t length)
         http_reply_problem(req, 400, "invalid_request", "the request target is malformed");
         return;
     }
+    if (!http_request_framing_ok(req, version) || !http_request_query_ok(req))
+        return;
     if (req->match.allowed == 0) {
         http_reply_problem(req, 404, "not_found", "there is no such resource");
         return;
@@ -147,9 +149,11 @@ static void judge_head(struct http_request *req, size_t length)
         BUG_ON(!req->response);
 }
 
-static enum MHD_Result begin(struct http_request *req, const char *path, const char *method)
+static enum MHD_Result begin(struct http_request *req, const char *target, const char *method,
+                             const char *version)
 {
     req->begun = true;
+    const char *path = http_request_path_of(target);
     req->path = xstrdup(path);
     req->method_name = method;
     req->method = http_method_parse(method);
@@ -157,10 +161,13 @@ static enum MHD_Result begin(struct http_request *req, const char *path, const c
     route_find(req->server->options.routes, req->server->options.n_routes, req->method, path,
                &req->match);
     size_t length = content_length(req);
-    judge_head(req, length);
-    /* A small unwanted body is read to its end, so that the client gets to see the answer. */
-    if (req->response && length > HTTP_DRAIN_MAX)
+    judge_head(req, version, length);
+    /* A small unwanted body is read to its end, so that the client gets to see the answer; of one
+     * without a clear end nothing may be read. */
+    if (req->response && (length > HTTP_DRAIN_MAX || req->endless)) {
+        http_conn_reading(req->connection, false);
         return http_reply_queue(req);
+    }
     return MHD_YES;
 }
 
@@ -184,6 +191,7 @@ static enum MHD_Result take_body(struct http_request *req, const char *data, siz
 
 static enum MHD_Result finish(struct http_request *req)
 {
+    http_conn_reading(req->connection, false);
     if (!req->response) {
         const struct http_server_options *o = &req->server->options;
         req->state = REQUEST_RUNNING;
@@ -203,9 +211,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     struct http_request *req = *con_cls;
     (void)cls;
     (void)connection;
-    (void)version;
     if (!req->begun)
-        return begin(req, path, method);
+        return begin(req, path, method, version);
     if (*size)
         return take_body(req, data, size);
     if (req->queued)
@@ -290,6 +297,7 @@ static void on_tick(void *payload)
 {
     struct http_server *server = payload;
     end_deferred(server, clock_mono_ms(&clock_real), 504, "timeout", "no answer came in time");
+    http_conn_end_slow(server, server->options.reading_max_ms);
     run(server);
 }
 
@@ -363,9 +371,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *s, int fd)
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_PER_ADDRESS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, http_conn_notify, s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 static void set_id_prefix(struct http_server *s)
@@ -386,6 +394,8 @@ int http_server_start(struct loop *loop, const struct http_server_options *optio
     struct http_server *s = xcalloc(1, sizeof *s);
     s->loop = loop;
     s->options = *options;
+    if (s->options.reading_max_ms == 0)
+        s->options.reading_max_ms = HTTP_READING_MAX_MS;
     s->tls = options->tls_cert_pem != NULL;
     s->cors = (struct strv)STRV_INIT;
     for (size_t i = 0; i < options->n_cors_origins; i++)

@@ -7,7 +7,8 @@
  * because the server may have ended it (deadline, shutdown).
  *
  * Limits: HTTP_BODY_MAX or the route's own, HTTP_HEADER_MAX, HTTP_CONNECTIONS_MAX (and per
- * address), HTTP_IDLE_TIMEOUT_S for a silent connection, HTTP_DEFER_MAX_MS for a deferred answer.
+ * address), HTTP_IDLE_TIMEOUT_S for a silent connection, HTTP_READING_MAX_MS for one that drips,
+ * HTTP_DEFER_MAX_MS for a deferred answer.
  * Every answer carries X-Request-Id, Cache-Control: no-store unless set otherwise, and the usual
  * hardening headers.
  */
@@ -28,6 +29,9 @@
 #define HTTP_CONNECTIONS_MAX 1024
 #define HTTP_CONNECTIONS_PER_ADDRESS 256
 #define HTTP_IDLE_TIMEOUT_S 30
+#define HTTP_READING_MAX_MS                                               \
+    60000 /* from the end of the answer before to the request's last byte \
+           */
 #define HTTP_DEFER_MAX_MS 60000
 #define HTTP_STREAM_HIGH_WATER (1024 * 1024)
 #define HTTP_REQUEST_ID_LEN 20
@@ -57,7 +61,8 @@ struct http_server_options {
     size_t n_routes;
     char *const *cors_origins; /* exact origins; n 0: no CORS */
     size_t n_cors_origins;
-    bool trust_forwarded; /* the last X-Forwarded-For entry is the client's address */
+    bool trust_forwarded;   /* the last X-Forwarded-For entry is the client's address */
+    int64_t reading_max_ms; /* 0: HTTP_READING_MAX_MS (tests) */
     /* Called before a route's handler (and before its body is read, so that nothing expensive
      * happens for strangers). Answers and returns false to end the request there. */
     bool (*gate)(struct http_request *req, const struct http_route *route, void *payload);

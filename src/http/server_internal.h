@@ -47,6 +47,7 @@ struct http_request {
     const char *method_name; /* as sent, borrowed */
     struct route_match match;
     bool malformed; /* the request target */
+    bool endless;   /* nobody can say where its body ends */
     bool begun;     /* headers have been looked at */
 
     struct str body;
@@ -62,6 +63,8 @@ struct http_request {
     struct http_stream *stream;
 };
 
+struct http_conn;
+
 struct http_server {
     struct loop *loop;
     struct http_server_options options;
@@ -69,6 +72,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct loop_watch *watch, *tick, *again;
     struct http_request *requests;
+    struct http_conn *conns;
     int port;
     bool tls;
     bool running;                            /* inside MHD_run */
@@ -85,6 +89,11 @@ void http_request_wake(struct http_request *req);
 
 /* server_request.c */
 bool http_request_target_ok(const char *raw);
+/* Borrowed from target, which may be in absolute form. */
+const char *http_request_path_of(const char *target);
+/* One Host, one way to say where the body ends, no parameter twice; else a problem is answered. */
+bool http_request_framing_ok(struct http_request *req, const char *version);
+bool http_request_query_ok(struct http_request *req);
 void http_request_set_address(struct http_request *req);
 void http_request_free(struct http_request *req);
 
@@ -95,6 +104,14 @@ void http_reply_set(struct http_request *req, int status, struct MHD_Response *r
                     const char *content_type);
 /* Answer to OPTIONS. */
 void http_reply_options(struct http_request *req);
+
+/* server_conn.c */
+void http_conn_notify(void *cls, struct MHD_Connection *connection, void **context,
+                      enum MHD_ConnectionNotificationCode what);
+/* Whether the client has to send now (from here on the clock runs) or we have. */
+void http_conn_reading(struct MHD_Connection *connection, bool reading);
+/* Ends connections whose request has not come in whole within max_ms. */
+void http_conn_end_slow(struct http_server *server, int64_t max_ms);
 
 /* server_stream.c */
 /* The client has left: a writer that waits is told. */

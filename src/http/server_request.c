@@ -8,6 +8,7 @@
 #include "http/server_internal.h"
 
 #define FORWARDED_MAX 1024
+#define QUERY_MAX 32 /* parameters of one request */
 
 const char *http_path_param(struct http_request *req, const char *name)
 {
@@ -75,9 +76,28 @@ void http_request_free(struct http_request *req)
     free(req);
 }
 
+/* The path of "http://host/path", the form that everybody must understand (RFC 9112, 3.2.2). */
+static const char *origin_form(const char *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+        if (strncasecmp(target, schemes[i], strlen(schemes[i])) == 0) {
+            target += strlen(schemes[i]);
+            return target + strcspn(target, "/?#");
+        }
+    return target;
+}
+
+const char *http_request_path_of(const char *target)
+{
+    const char *path = origin_form(target);
+    return *path ? path : "/";
+}
+
 /* Checked before libmicrohttpd decodes it, because a decoded NUL would cut the text. */
 bool http_request_target_ok(const char *raw)
 {
+    raw = http_request_path_of(raw);
     if (raw[0] != '/')
         return false;
     for (const unsigned char *p = (const unsigned char *)raw; *p; p++) {
@@ -91,10 +111,95 @@ bool http_request_target_ok(const char *raw)
     return true;
 }
 
-/* The entry that our own proxy added stands last; the ones before it are the client's to invent. */
+/* What stands in the headers as a whole. */
+struct head {
+    unsigned hosts, lengths, codings;
+    const char *coding;    /* the last Transfer-Encoding */
+    const char *forwarded; /* the last X-Forwarded-For */
+};
+
+static enum MHD_Result look_at_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    struct head *h = cls;
+    (void)kind;
+    if (strcasecmp(name, "Host") == 0) {
+        h->hosts++;
+    } else if (strcasecmp(name, "Content-Length") == 0) {
+        h->lengths++;
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        h->codings++;
+        h->coding = value ? value : "";
+    } else if (strcasecmp(name, "X-Forwarded-For") == 0) {
+        h->forwarded = value;
+    }
+    return MHD_YES;
+}
+
+static struct head look_at_head(struct http_request *req)
+{
+    struct head h = {0};
+    MHD_get_connection_values(req->connection, MHD_HEADER_KIND, look_at_header, &h);
+    return h;
+}
+
+bool http_request_framing_ok(struct http_request *req, const char *version)
+{
+    struct head h = look_at_head(req);
+    if (h.hosts > 1 || (h.hosts == 0 && strcmp(version, "HTTP/1.1") == 0)) {
+        http_reply_header(req, "Connection", "close");
+        http_reply_problem(req, 400, "invalid_request", "a request must have one Host");
+        return false;
+    }
+    /* Where two programs could see different ends of a body, a second request is smuggled. */
+    req->endless = h.lengths > 1 || h.codings > 1 || (h.lengths && h.codings) ||
+                   (h.codings && strcasecmp(h.coding, "chunked") != 0);
+    if (!req->endless)
+        return true;
+    http_reply_header(req, "Connection", "close");
+    if (h.lengths > 1 || h.codings > 1 || h.lengths)
+        http_reply_problem(req, 400, "invalid_request", "the length of the body is ambiguous");
+    else
+        http_reply_problem(req, 501, "not_supported", "the only transfer encoding is chunked");
+    return false;
+}
+
+struct parameters {
+    const char *names[QUERY_MAX];
+    size_t n;
+    bool bad;
+};
+
+static enum MHD_Result look_at_parameter(void *cls, enum MHD_ValueKind kind, const char *name,
+                                         const char *value)
+{
+    struct parameters *p = cls;
+    (void)kind;
+    (void)value;
+    for (size_t i = 0; i < p->n; i++)
+        p->bad = p->bad || strcmp(p->names[i], name) == 0;
+    p->bad = p->bad || p->n == QUERY_MAX;
+    if (p->bad)
+        return MHD_NO;
+    p->names[p->n++] = name;
+    return MHD_YES;
+}
+
+bool http_request_query_ok(struct http_request *req)
+{
+    struct parameters p = {.n = 0};
+    MHD_get_connection_values(req->connection, MHD_GET_ARGUMENT_KIND, look_at_parameter, &p);
+    if (p.bad)
+        http_reply_problem(req, 400, "invalid_request",
+                           "a query parameter is there twice, or there are too many");
+    return !p.bad;
+}
+
+/* The entry that our own proxy added stands last, be it in the client's line or in one of its own;
+ * the ones before it are the client's to invent. */
 static bool forwarded_address(struct http_request *req)
 {
-    const char *value = http_header(req, "X-Forwarded-For");
+    const char *value = look_at_head(req).forwarded;
     if (!value || strlen(value) > FORWARDED_MAX)
         return false;
     const char *last = strrchr(value, ',');
@@ -164,7 +269,8 @@ struct json_object *http_body_json(struct http_request *req, bool allow_empty)
         return NULL;
     }
     struct err err = ERR_INIT;
-    if (json_parse(req->body.p, req->body.len, &req->json, &err)) {
+    if (json_parse(req->body.p, req->body.len, &req->json, &err) ||
+        json_check_exact(req->body.p, req->body.len, req->json, &err)) {
         http_reply_problem(req, 400, "invalid_request", err.msg);
         return NULL;
     }

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     const char *text = NULL;
     int64_t ttl = 0;
     if (json_parse((const char *)data, size, &body, NULL) ||
-        !json_object_is_type(body, json_type_object))
+        !json_object_is_type(body, json_type_object) ||
+        json_check_exact((const char *)data, size, body, NULL))
         return 0;
     body_read_poll(body, &poll, NULL);
     body_read_token(body, &token, NULL);

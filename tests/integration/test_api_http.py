@@ -86,13 +86,17 @@ def test_only_json(server):
         assert send(bad, body) == 415
     assert send("application/json", body, **{"Content-Encoding": "gzip"}) == 415
     for text in (b"", b"{", b"[]", b"7", b'"x"', b"null", b"{}{}", b"\xff\xfe{\x00}\x00", b'{"a":"\xff"}',
-                 b'{"a":' * 1000, b"[" * 60000, b"{'a':1}", b'{"a":1,}', b"{a:1}", b"NaN"):
+                 b'{"a":' * 1000, b"[" * 60000, b"{'a':1}", b'{"a":1,}', b"{a:1}", b"NaN",
+                 b'{"device_code":"x","device_code":"x"}', b'{"device_code":"\\ud800"}'):
         assert send("application/json", text) == 400, text[:40]
 
 
 def test_sizes(server):
     status, body, _ = server.request("POST", "/sessions", b" " * 65537, token="x")
     assert (status, body["error"]) == (413, "too_large")
+    for path in ("/auth/poll", "/auth/token", "/auth/refresh", "/auth/revoke"):
+        status, body, _ = server.request("POST", path, b'{"a":"' + b"x" * (65536 - 8) + b'"}')
+        assert (status, body["error"]) == (400, "invalid_request"), path
     status, body, _ = server.request("POST", "/auth/poll", b" " * 65537)
     assert (status, body["error"]) == (413, "too_large")
     status, body, _ = server.request("POST", "/auth/poll", b" " * 900_000)
@@ -121,6 +125,21 @@ def test_malformed_requests(server):
                  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + "\x00" * 100):
         assert not raw(server, text).startswith("HTTP/1.1 200"), text
     assert server.request("GET", "/health")[0] == 200
+
+
+def test_malformed_requests_get_a_problem(server):
+    head = "POST /auth/poll HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    for text, status in (("GET /health HTTP/1.1\r\n\r\n", 400), ("GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+                         ("GET /a b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400),
+                         (head + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
+                         (head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400),
+                         (head + "Transfer-Encoding: gzip\r\n\r\n", 501),
+                         ("POST /auth/device?provider=fake&provider=fake HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400),
+                         (f"GET /{'a' * 20_000} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 431)):
+        answer = raw(server, text)
+        assert answer.startswith(f"HTTP/1.1 {status} "), (text, answer)
+        assert "X-Request-Id: " in answer and "application/problem+json" in answer, answer
+    assert raw(server, "GET http://x/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith("HTTP/1.1 200")
 
 
 def test_headers_cannot_be_injected(server):

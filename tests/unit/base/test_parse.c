@@ -276,6 +276,34 @@ static void test_origins(void **state)
     }
 }
 
+static void check_exact(const char *text, bool good)
+{
+    cleanup_json struct json_object *obj = NULL;
+    struct err err = ERR_INIT;
+    assert_int_equal(json_parse(text, strlen(text), &obj, &err), 0);
+    int rc = json_check_exact(text, strlen(text), obj, &err);
+    if ((rc == 0) != good)
+        fail_msg("%s: %d %s", text, rc, err.msg);
+}
+
+static void test_json_exact(void **state)
+{
+    (void)state;
+    check_exact("{}", true);
+    check_exact("[{\"a\":1},{\"a\":2,\"b\":{\"a\":null}}]", true);
+    check_exact("{\"a:\":\":\\\":\",\"b\":\"\\\\\"}", true);
+    check_exact("{\"a\":1,\"a\":1}", false);
+    check_exact("{\"a\":1,\"\\u0061\":1}", false);
+    check_exact("[1,{\"b\":{\"a\":[],\"a\":1}}]", false);
+    check_exact("[\"\\u00e9 \\uD83D\\ude00 \\ud7ff\\ue000\"]", true);
+    check_exact("[\"\\ud83d\"]", false);
+    check_exact("[\"\\ud83dx\"]", false);
+    check_exact("[\"\\ud83d\\n\"]", false);
+    check_exact("[\"\\ud83d\\ud83d\"]", false);
+    check_exact("[\"\\ude00\\ud83d\"]", false);
+    check_exact("{\"\\udfff\":1}", false);
+}
+
 static void test_frames(void **state)
 {
     (void)state;
@@ -306,7 +334,7 @@ int main(void)
         cmocka_unit_test(test_url),       cmocka_unit_test(test_repo_url),
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_check_host),
         cmocka_unit_test(test_json),      cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_origins),   cmocka_unit_test(test_json_exact),
     };
     return cmocka_run_group_tests_name("base/parse", tests, NULL, NULL);
 }

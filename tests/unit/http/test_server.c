@@ -3,6 +3,7 @@
 
 #include "http_client.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -147,7 +148,7 @@ static void *run(void *payload)
     return NULL;
 }
 
-static int start(bool cors, bool trust)
+static int start(bool cors, bool trust, int64_t reading_max_ms)
 {
     static char origin[] = "https://ui.example";
     static char *origins[] = {origin};
@@ -159,6 +160,7 @@ static int start(bool cors, bool trust)
         .cors_origins = origins,
         .n_cors_origins = cors ? 1 : 0,
         .trust_forwarded = trust,
+        .reading_max_ms = reading_max_ms,
         .gate = gate,
     };
     struct err err = ERR_INIT;
@@ -171,19 +173,25 @@ static int start(bool cors, bool trust)
 static int setup(void **state)
 {
     (void)state;
-    return start(false, false);
+    return start(false, false, 0);
 }
 
 static int setup_cors(void **state)
 {
     (void)state;
-    return start(true, false);
+    return start(true, false, 0);
 }
 
 static int setup_trust(void **state)
 {
     (void)state;
-    return start(false, true);
+    return start(false, true, 0);
+}
+
+static int setup_hasty(void **state)
+{
+    (void)state;
+    return start(false, false, 200);
 }
 
 static int teardown(void **state)
@@ -333,6 +341,77 @@ static void test_malformed_requests(void **state)
     assert_int_equal(ask("GET", "/hello/alive", NULL, NULL, &a), 200);
 }
 
+static void test_framing(void **state)
+{
+    (void)state;
+    cleanup_str struct str a = STR_INIT;
+    const struct {
+        int status;
+        const char *text;
+    } cases[] = {
+        {400, "GET /hello/x HTTP/1.1\r\nConnection: close\r\n\r\n"},
+        {400, "GET /hello/x HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n"},
+        {400, "GET /hello/x y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+        {400, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n"
+              "Connection: close\r\n" JSON "\r\n{} "},
+        {400,
+         "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n"
+         "Transfer-Encoding: chunked\r\nConnection: close\r\n" JSON "\r\n2\r\n{}\r\n0\r\n\r\n"},
+        {501, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n" JSON
+              "\r\n2\r\n{}\r\n0\r\n\r\n"},
+        {501, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n" JSON "\r\n"},
+        {200, "GET /hello/x HTTP/1.0\r\n\r\n"},
+        {200, "GET http://x/hello/x?q=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+        {404, "GET HTTP://x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+        {400, "GET ftp://x/hello/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(raw(cases[i].text, strlen(cases[i].text), &a), cases[i].status);
+        assert_has(&a, "X-Request-Id: ");
+        if (cases[i].status >= 400)
+            assert_has(&a, "application/problem+json");
+    }
+}
+
+static void test_repeated_members_and_parameters(void **state)
+{
+    (void)state;
+    cleanup_str struct str a = STR_INIT;
+    cleanup_str struct str many = STR_INIT;
+    assert_int_equal(ask("GET", "/hello/x?q=1&p=2", NULL, NULL, &a), 200);
+    assert_int_equal(ask("GET", "/hello/x?q=1&q=1", NULL, NULL, &a), 400);
+    str_adds(&many, "/hello/x?");
+    for (int i = 0; i < 200; i++)
+        str_addf(&many, "p%d&", i);
+    assert_int_equal(ask("GET", many.p, NULL, NULL, &a), 400);
+    assert_has(&a, "X-Request-Id: ");
+    assert_int_equal(ask("POST", "/echo", JSON, "{\"a\":1,\"a\":2}", &a), 400);
+    assert_int_equal(ask("POST", "/echo", JSON, "{\"a\":\"\\ud800\"}", &a), 400);
+}
+
+/* The client sends a byte now and then: its silence never lasts, its request never ends. */
+static void test_dripping_client_is_ended(void **state)
+{
+    (void)state;
+    cleanup_str struct str a = STR_INIT;
+    const char *slow[] = {"GET /hel", "GET /hello/x HTTP/1.1\r\nHost: x\r\nX-A: ",
+                          "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n" JSON
+                          "\r\n"};
+    for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
+        cleanup_close int fd = dial();
+        struct timeval often = {0, 50000};
+        char c;
+        ssize_t n;
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &often, sizeof often);
+        assert_int_equal(fd_write_full(fd, slow[i], strlen(slow[i]), NULL), 0);
+        while ((n = recv(fd, &c, 1, 0)) < 0 && (errno == EAGAIN || errno == EINTR))
+            if (send(fd, "x", 1, MSG_NOSIGNAL) < 0)
+                break;
+        assert_true(n <= 0);
+    }
+    assert_int_equal(ask("GET", "/hello/alive", NULL, NULL, &a), 200);
+}
+
 static void test_later(void **state)
 {
     (void)state;
@@ -426,6 +505,11 @@ static void test_forwarded(void **state)
     assert_int_equal(ask("GET", "/hello/x", "X-Forwarded-For: 1.2.3.4, 192.0.2.9\r\n", NULL, &a),
                      200);
     assert_has(&a, "\"from\":\"192.0.2.9\"");
+    /* a proxy may add a line of its own */
+    assert_int_equal(ask("GET", "/hello/x",
+                         "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 192.0.2.7\r\n", NULL, &a),
+                     200);
+    assert_has(&a, "\"from\":\"192.0.2.7\"");
     assert_int_equal(ask("GET", "/hello/x", "X-Forwarded-For: junk\r\n", NULL, &a), 200);
     assert_has(&a, "\"from\":\"127.0.0.1\"");
 }
@@ -458,6 +542,8 @@ int main(void)
         T(test_sizes),
         T(test_chunked_bodies),
         T(test_malformed_requests),
+        T(test_framing),
+        T(test_repeated_members_and_parameters),
         T(test_later),
         T(test_keep_alive),
         T(test_stream),
@@ -468,6 +554,7 @@ int main(void)
         T(test_port_taken),
         cmocka_unit_test_setup_teardown(test_cors, setup_cors, teardown),
         cmocka_unit_test_setup_teardown(test_forwarded, setup_trust, teardown),
+        cmocka_unit_test_setup_teardown(test_dripping_client_is_ended, setup_hasty, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
