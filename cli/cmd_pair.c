@@ -21,6 +21,7 @@
 #include "ui.h"
 
 #define PIECE 16384
+#define TAIL_MAX 256     /* of what is shown: tmux's last words are in it */
 #define TERMINAL_FRAME 1 /* id of the request, then of everything that is shown and typed */
 
 struct window {
@@ -28,7 +29,9 @@ struct window {
     int signals;
     const char *login, *provider;
     bool read_only;
+    bool ended; /* the agent said so */
     uint32_t last_id;
+    struct str tail;
 };
 
 static struct winsize size_of_terminal(void)
@@ -79,8 +82,15 @@ static int watch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+static void keep_tail(struct window *w, const struct str *shown)
+{
+    str_add(&w->tail, shown->p, shown->len);
+    if (w->tail.len > TAIL_MAX)
+        str_consume(&w->tail, w->tail.len - TAIL_MAX);
+}
+
 /* One frame of the agent's. 1: the end. */
-static int show(const struct window *w, struct err *err)
+static int show(struct window *w, struct err *err)
 {
     cleanup_str struct str payload = STR_INIT;
     char kind = 0;
@@ -89,11 +99,14 @@ static int show(const struct window *w, struct err *err)
     int rc = frame_read(w->sock, &kind, &id, &payload, err);
     if (rc < 0)
         return rc;
-    if (kind == 'D' && id == TERMINAL_FRAME)
+    if (kind == 'D' && id == TERMINAL_FRAME) {
+        keep_tail(w, &payload);
         return fd_write_full(STDOUT_FILENO, payload.p, payload.len, err);
+    }
     cleanup_json struct json_object *o = NULL;
     if (kind == 'J' && json_parse(payload.p, payload.len, &o, NULL) == 0 && id == TERMINAL_FRAME)
         (void)json_opt_bool(o, "ended", &ended, NULL);
+    w->ended = ended;
     return ended;
 }
 
@@ -150,6 +163,29 @@ static int run(struct window *w, struct err *err)
     return rc;
 }
 
+static bool says(const struct window *w, const char *words)
+{
+    return memmem(w->tail.p, w->tail.len, words, strlen(words)) != NULL;
+}
+
+/* tmux leaves the screen as it was and says a word; where it could not (one who watches leaves, or
+ * the agent has gone), that is done here. */
+static void say_end(const struct window *w)
+{
+    static const char restore[] =
+        "\033[?1049l\033[?1000l\033[?1002l\033[?1003l\033[?1004l\033[?1006l"
+        "\033[?2004l\033[?1l\033>\033[?25h\033[m\r";
+    if (says(w, "exited]") || says(w, "exited unexpectedly]")) {
+        ui_note("The shared terminal has ended; the next who opens it begins a new one.");
+        return;
+    }
+    if (says(w, "[detached"))
+        return;
+    (void)fd_write_full(STDOUT_FILENO, restore, sizeof restore - 1, NULL);
+    if (w->ended)
+        ui_note("You have left the shared terminal; it goes on.");
+}
+
 int cmd_pair(int argc, char **argv)
 {
     bool read_only = false;
@@ -171,6 +207,7 @@ int cmd_pair(int argc, char **argv)
     const char *root = getenv("REPO_ROOT");
     struct window w = {.sock = -1,
                        .signals = -1,
+                       .tail = STR_INIT,
                        .login = getenv("STEADYSTATE_USERNAME"),
                        .provider = getenv("STEADYSTATE_IDENTITY_PROVIDER"),
                        .read_only = read_only};
@@ -182,10 +219,17 @@ int cmd_pair(int argc, char **argv)
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return ui_fail(EXIT_FAILED, "pair", "the shared terminal needs a terminal",
                        "Connect with 'ssh -t', or give a command.");
+    const char *term = getenv("TERM");
+    if (term && strcmp(term, "dumb") == 0)
+        return ui_fail(EXIT_FAILED, "pair", "this terminal (TERM=dumb) cannot show the shared one",
+                       "Connect from another kind of terminal, or give a command.");
     struct err err = ERR_INIT;
     rc = open_window(&w, root, &err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = run(&w, &err);
+        say_end(&w);
+    }
+    str_release(&w.tail);
     if (w.signals >= 0)
         close(w.signals);
     if (w.sock >= 0)

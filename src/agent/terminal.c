@@ -70,6 +70,7 @@ void terminal_free(struct terminal *t)
     if (!t)
         return;
     loop_remove(t->retry);
+    terminal_free_leaving(t);
     roles_release(&t->roles);
     strv_release(&t->waiting);
     free(t->roles_path);
@@ -331,6 +332,12 @@ void terminal_input(struct terminal_client *c, const void *p, size_t n)
     }
     terminal_someone_typed(c, seen);
     str_add(&c->input, p, n);
+    c->paste_open = c->typing.pasting;
+    terminal_write(c);
+}
+
+void terminal_write(struct terminal_client *c)
+{
     if (write_input(c))
         wish(c);
     else
@@ -391,7 +398,9 @@ void terminal_client_free(struct terminal_client *c)
     }
     loop_remove(c->watch);
     /* The end of its terminal ends tmux's client. */
-    if (c->master >= 0)
+    if (c->master >= 0 && c->paste_open)
+        terminal_leave_paste(t, c->master);
+    else if (c->master >= 0)
         close(c->master);
     free(c->provider);
     free(c->login);

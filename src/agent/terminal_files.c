@@ -36,19 +36,20 @@ static void add_tmux_conf(struct str *out)
     str_adds(out, "set -g default-shell /bin/bash\n"
                   "set -g default-command /bin/bash\n"
                   "set -g default-terminal screen-256color\n"
-                  "set -g window-size smallest\n"
                   "set -g update-environment ''\n"
                   "set -g history-limit 20000\n"
-                  "set -g destroy-unattached off\n"
                   "set -g display-time 4000\n"
                   "set -g status-left '#[bold]shared#[default] '\n"
                   "set -g status-left-length 10\n"
                   "set -g status-right ''\n"
                   "set -g status-right-length 120\n"
-                  "set -s escape-time 25\n"
-                  "set -s exit-unattached off\n");
+                  "set -s escape-time 25\n");
     /* How the people of the session like it, kept by themselves in the account's home. */
     str_adds(out, "source-file -q ~/.tmux.conf\n");
+    /* What makes it a shared one stays as it is. */
+    str_adds(out, "set -g window-size smallest\n"
+                  "set -g destroy-unattached off\n"
+                  "set -s exit-unattached off\n");
 }
 
 static int make_hooks(const struct terminal *t, struct err *err)

@@ -20,6 +20,7 @@ struct terminal_client {
     struct loop_watch *watch;
     struct str input; /* not yet written */
     struct typing typing;
+    bool paste_open; /* the terminal got the beginning of a paste and not yet its end */
     int64_t told_at; /* monotonic ms: when a watcher was last told that they watch */
     bool flags_known;
     bool flags_watch; /* what tmux was told */
@@ -52,14 +53,25 @@ struct terminal {
     bool busy;
     int tries;
     struct loop_watch *retry;
+    struct leaving *leaving;
 };
 
 bool terminal_client_types(const struct terminal_client *client);
+/* Writes of its input what the terminal takes now, the rest when it can. */
+void terminal_write(struct terminal_client *client);
 
 /* terminal_files.c: directories, configuration, hooks. */
 int terminal_make_files(struct terminal *t, const struct account *account, struct err *err);
 /* The author of what is committed from now on; no fsync, since it happens while somebody types. */
 void terminal_write_author(struct terminal *t);
+
+/* terminal_paste.c: a paste that is broken off is ended in its place; else the program in the
+ * terminal takes what everybody types for the rest of it. */
+/* Puts the end behind what the client has still to write. */
+void terminal_end_paste(struct terminal_client *client);
+/* The same for one who leaves: takes master, which lives on until that is read. */
+void terminal_leave_paste(struct terminal *t, int master);
+void terminal_free_leaving(struct terminal *t);
 
 /* terminal_tmux.c: who is there, sizes and messages, as tmux shows them. */
 void terminal_refresh(struct terminal *t);

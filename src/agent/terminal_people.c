@@ -212,6 +212,7 @@ static void apply(struct terminal *t, const char *provider, const char *login, e
             continue;
         if (role == ROLE_WATCH) {
             str_clear(&c->input);
+            terminal_end_paste(c);
             terminal_say(c, "You are watching now; Ctrl-b d leaves.");
         } else {
             c->read_only = false;

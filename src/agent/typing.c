@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { PASTE_BEGINS = 200, PASTE_ENDS = 201, NUMBER_MAX = 1000 };
+
 enum { GROUND, ESCAPE, CSI, SS3, STRING, STRING_ESCAPE, PREFIX };
 
 #define ESC 0x1b
@@ -27,6 +29,7 @@ static void after_escape(struct typing *t, unsigned char c, struct typing_seen *
         t->state = CSI;
         t->is_first = true;
         t->is_private = false;
+        t->number = 0;
     } else if (c == 'O') {
         t->state = SS3;
     } else if (c && strchr("]P_^X", c)) {
@@ -48,12 +51,16 @@ static void in_csi(struct typing *t, unsigned char c, struct typing_seen *seen)
     if (t->is_first && c >= '<' && c <= '?')
         t->is_private = true;
     t->is_first = false;
+    if (c >= '0' && c <= '9' && t->number < NUMBER_MAX)
+        t->number = t->number * 10 + (c - '0');
     if (c < 0x40 || c > 0x7e) {
         if (c < 0x20)
             t->state = c == ESC ? ESCAPE : GROUND;
         return;
     }
     t->state = GROUND;
+    if (c == '~' && !t->is_private && (t->number == PASTE_BEGINS || t->number == PASTE_ENDS))
+        t->pasting = t->number == PASTE_BEGINS;
     if (!is_report(t, c))
         seen->typed = true;
     else if (c == 'M' && !t->is_private)
@@ -100,7 +107,7 @@ struct typing_seen typing_scan(struct typing *t, const void *bytes, size_t n)
         default:
             if (p[i] == ESC)
                 t->state = ESCAPE;
-            else if (p[i] == TYPING_PREFIX)
+            else if (p[i] == TYPING_PREFIX && !t->pasting)
                 t->state = PREFIX;
             else
                 key(&seen, p[i]);

@@ -16,6 +16,8 @@ struct typing {
     int skip;        /* bytes of an old-style mouse report */
     bool is_private; /* the sequence begins with one of < = > ? */
     bool is_first;
+    int number;   /* of the sequence so far */
+    bool pasting; /* between the marks of a bracketed paste */
 };
 
 struct typing_seen {

@@ -9,6 +9,7 @@ import pytest
 
 import engines
 import steady
+from screens import Screens
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +77,14 @@ def server_of(request, place, forge, addresses):
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def screens(place):
+    """screens.open(argv, ...): a person's terminal with a program in it."""
+    made = Screens(place)
+    yield made
+    made.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

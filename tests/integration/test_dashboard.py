@@ -17,7 +17,6 @@ import pytest
 
 import agentlib
 import steady
-from tmuxlib import Terminal
 
 LINES = "".join(f"line {i}\n" for i in range(1, 31))
 
@@ -43,31 +42,19 @@ class Shell:
 
 
 @pytest.fixture
-def opened(place):
-    """opened(thing): closed at the end."""
-    things = []
-
-    def add(thing):
-        things.append(thing)
-        return thing
-    yield add
-    for thing in reversed(things):
-        thing.close()
-
-
-@pytest.fixture
-def scene(request, server_of, forge, opened):
+def scene(request, server_of, forge):
     """(ann, ben, session): ben is connected."""
     server = server_of(getattr(request, "param", "local"))
     ann, ben = server.person("ann"), server.person("ben")
     session = ann.up(forge.repository("team/project", {"a.c": LINES, "b.c": LINES}), "--allow", "ben")
-    opened(Shell(ben, session))
-    return ann, ben, session
+    shell = Shell(ben, session)
+    yield ann, ben, session
+    shell.close()
 
 
-def dashboard(opened, place, person, session, **keywords):
+def dashboard(screens, person, session, columns=100, rows=32, **environment):
     argv = [steady.BUILD / "steadystate", "dashboard", "-i", person.key, session.link]
-    return opened(Terminal(place, argv, person.environment, **keywords))
+    return screens.open(argv, columns, rows, {**person.environment, **environment})
 
 
 def processes(session, ending):
@@ -85,9 +72,9 @@ def processes(session, ending):
 
 
 @pytest.mark.parametrize("scene", ["local", "podman"], indirect=True)
-def test_a_session_as_it_happens(scene, place, opened):
+def test_a_session_as_it_happens(scene, screens):
     ann, ben, session = scene
-    screen = dashboard(opened, place, ann, session)
+    screen = dashboard(screens, ann, session)
     screen.wait_for(rf"SteadyState  project  collab.* left until it ends.*session {session.id}.*"
                     rf"branch  {session.branch}.*ssh     ssh -p {session.port} ")
     screen.wait_for(r"People here \(2\)\n  ● ann \(you\) .*\n  ● ben ")
@@ -97,14 +84,14 @@ def test_a_session_as_it_happens(scene, place, opened):
     screen.wait_for(r"● ann \(you\) +editing a.c.*M a.c  3, 11")
     ben.write(session, "b.c", changed(5))
     screen.wait_for(r"● ben +editing b.c, typing  1 unsynced")
-    assert "same lines" not in screen.screen()
+    assert "same lines" not in screen.rows()
     ben.write(session, "a.c", changed(11, 20))
     screen.wait_for(r"The same lines as others, not synced \(1\)\n  ! a.c  11  ben")
 
     # Ben's sync: it is told with files and lines, and what he has synced is on no radar.
     ben.sync(session)
     screen.wait_for(r"ben synced 2 files: a.c 11, 20; b.c 5")
-    steady.wait_for(lambda: "same lines" not in screen.screen(), what="the radar to be empty")
+    steady.wait_for(lambda: "same lines" not in screen.rows(), what="the radar to be empty")
 
     # Ann's own, by the key: both rewrote line 11.
     screen.keys("s")
@@ -116,14 +103,14 @@ def test_a_session_as_it_happens(scene, place, opened):
     screen.keys("c")
     screen.wait_for(r"\n a.c: both rewrote lines 11")  # one line needs no page of its own
     screen.keys("q")
-    assert screen.status() == 0
+    assert screen.ended() == 0
     # Nobody looks: nothing looks at the worktrees.
     steady.wait_for(lambda: not processes(session, "steadystate-agent scan"), what="the scans to end")
 
 
-def test_radar_follows_lines_between_commits(scene, place, opened):
+def test_radar_follows_lines_between_commits(scene, screens):
     ann, ben, session = scene
-    screen = dashboard(opened, place, ann, session)
+    screen = dashboard(screens, ann, session)
     screen.wait_for(r"● ben ")
     # Ben's base is a commit further: ten more lines on top.
     ben.write(session, "a.c", "new\n" * 10 + LINES)
@@ -131,14 +118,14 @@ def test_radar_follows_lines_between_commits(scene, place, opened):
     ben.write(session, "a.c", "new\n" * 10 + changed(20))
     ann.write(session, "a.c", changed(15, 20))
     screen.wait_for(r"! a.c  20  ben")
-    assert "! a.c  15" not in screen.screen()
+    assert "! a.c  15" not in screen.rows()
     ben.write(session, "a.c", "new\n" * 10 + LINES)
-    steady.wait_for(lambda: "same lines" not in screen.screen(), what="the radar to be empty")
+    steady.wait_for(lambda: "same lines" not in screen.rows(), what="the radar to be empty")
 
 
-def test_keys_and_sizes(scene, place, opened):
+def test_keys_and_sizes(scene, screens):
     ann, _, session = scene
-    screen = dashboard(opened, place, ann, session, width=80, height=24)
+    screen = dashboard(screens, ann, session, columns=80, rows=24)
     screen.wait_for(r"People here \(2\)")
     screen.keys("?")
     screen.wait_for(r" Help\n.* s  sync: .* q back")
@@ -146,10 +133,10 @@ def test_keys_and_sizes(scene, place, opened):
     screen.wait_for(r"People here")
     screen.keys("y")
     screen.wait_for("The join line is copied")
-    assert steady.wait_for(screen.buffer) == f"steadystate join '{session.link}'"
+    assert steady.wait_for(screen.clipboard) == f"steadystate join '{session.link}'"
     screen.keys("Y")
     screen.wait_for("The ssh line is copied")
-    steady.wait_for(lambda: screen.buffer() == f"ssh -p {session.port} {session.user}@{session.host}")
+    steady.wait_for(lambda: screen.clipboard() == f"ssh -p {session.port} {session.user}@{session.host}")
 
     screen.keys("d")
     screen.wait_for("diff: nothing")
@@ -163,18 +150,18 @@ def test_keys_and_sizes(scene, place, opened):
     screen.wait_for(r"People here \(2\) +│ Activity")
     screen.resize(40, 12)
     screen.wait_for(r"SteadyState  project .* left\n.* s p d c y \? q")
-    assert all(len(line) <= 40 for line in screen.screen().splitlines())
+    assert all(len(line) <= 40 for line in screen.rows().splitlines())
     screen.keys("End")
     screen.wait_for(r"started the se")
     screen.keys("Home")
     screen.wait_for(r"People here")
     screen.keys("C-c")
-    assert screen.status() == 0
+    assert screen.ended() == 0
 
 
-def test_every_key_of_a_command(scene, place, opened, forge):
+def test_every_key_of_a_command(scene, screens, forge):
     ann, ben, session = scene
-    screen = dashboard(opened, place, ann, session)
+    screen = dashboard(screens, ann, session)
     screen.wait_for(r"People here \(2\)")
     screen.keys("c")
     screen.wait_for("No overlaps to look at")
@@ -187,14 +174,14 @@ def test_every_key_of_a_command(scene, place, opened, forge):
     assert "mine 2" in steady.git("-C", forge.path("team/project"), "show", f"{session.branch}:a.c")
 
 
-def test_time_left_follows_extend(scene, place, opened):
+def test_time_left_follows_extend(scene, screens):
     ann, _, session = scene
-    outside = dashboard(opened, place, ann, session)
+    outside = dashboard(screens, ann, session)
     outside.wait_for(r"1 d 23 h left until it ends")
     argv = ["ssh", *ann.ssh_argv(session, "-tt"), "-p", session.port, f"{session.user}@{session.host}"]
-    inside = opened(Terminal(place, [*argv, "steadystate watch"], ann.environment))
+    inside = screens.open([*argv, "steadystate watch"], env=ann.environment)
     inside.wait_for(r"1 d 23 h left until it ends")
-    plain = opened(Terminal(place, [*argv, "steadystate watch --plain"], ann.environment, height=60))
+    plain = screens.open([*argv, "steadystate watch --plain"], rows=60, env=ann.environment)
     plain.wait_for(r"Time left: 1 d 23 h")
     ann.cli("extend", session.id, "--ttl", "100h")
     for screen in (outside, inside):
@@ -206,32 +193,32 @@ def test_time_left_follows_extend(scene, place, opened):
 
 
 @pytest.mark.parametrize("term", ["dumb", "vt100", "xterm-256color"])
-def test_terminals_of_all_kinds(scene, place, opened, term):
+def test_terminals_of_all_kinds(scene, screens, term):
     ann, _, session = scene
-    screen = dashboard(opened, place, ann, session, width=60, height=20, TERM=term)
+    screen = dashboard(screens, ann, session, columns=60, rows=20, TERM=term)
     if term == "dumb":  # nothing to draw on: told line by line
         screen.wait_for(r"(?s)cannot be drawn on.*People:\n  ann \(you\): ")
         screen.keys("C-c")
         return
     screen.wait_for(r"People here \(2\)\n  ● ann \(you\)")
-    colours = re.search(r"\033\[(?:\d+;)*3[0-7]m", screen.screen("-e"))
+    colours = re.search(r"\033\[(?:\d+;)*3[0-7]m", screen.rows("-e"))
     assert bool(colours) == (term != "vt100")
     screen.resize(20, 8)
     screen.wait_for(r"SteadyState")
-    steady.wait_for(lambda: all(len(line) <= 20 for line in screen.screen().splitlines()), what="20 columns")
+    steady.wait_for(lambda: all(len(line) <= 20 for line in screen.rows().splitlines()), what="20 columns")
     screen.resize(5, 3)  # less than can be drawn: no crash
     screen.resize(100, 30)
     screen.wait_for(r"People here \(2\)\n  ● ann \(you\)")
     screen.keys("q")
-    assert screen.status() == 0
+    assert screen.ended() == 0
 
 
-def test_without_colour_and_symbols(scene, place, opened):
+def test_without_colour_and_symbols(scene, screens):
     ann, _, session = scene
-    screen = dashboard(opened, place, ann, session, NO_COLOR="1", LANG="C")
+    screen = dashboard(screens, ann, session, NO_COLOR="1", LANG="C")
     screen.wait_for(r"People here \(2\)\n  \* ann \(you\)")
-    assert screen.screen().isascii()
-    assert not re.search(r"\033\[(?:\d+;)*3[0-7]m", screen.screen("-e"))
+    assert screen.rows().isascii()
+    assert not re.search(r"\033\[(?:\d+;)*3[0-7]m", screen.rows("-e"))
 
 
 def ssh_of(screen):
@@ -242,9 +229,9 @@ def ssh_of(screen):
     return None
 
 
-def test_lost_connection_comes_back(scene, place, opened):
+def test_lost_connection_comes_back(scene, screens):
     ann, ben, session = scene
-    screen = dashboard(opened, place, ann, session)
+    screen = dashboard(screens, ann, session)
     screen.wait_for(r"People here \(2\).*none")
     first = ssh_of(screen)
     os.kill(first, signal.SIGSTOP)
@@ -254,8 +241,8 @@ def test_lost_connection_comes_back(scene, place, opened):
     ben.write(session, "b.c", changed(9))
     steady.wait_for(lambda: ssh_of(screen) not in (None, first), what="another connection")
     screen.wait_for(r"● ben [^\n]* 1 unsynced")
-    assert "Connection lost" not in screen.screen()
-    assert screen.screen().count("started the session") == 1
+    assert "Connection lost" not in screen.rows()
+    assert screen.rows().count("started the session") == 1
 
 
 def test_plain_and_json(scene):
@@ -307,11 +294,11 @@ def voluntary_switches(pid):
     return None
 
 
-def test_an_idle_one_sleeps(scene, place, opened):
+def test_an_idle_one_sleeps(scene, screens):
     """Counted in wake-ups, not in time: while nothing happens for as long as 20 looks at the machine take,
     neither the stream nor a scan wakes more than a few times."""
     ann, ben, session = scene
-    screen = dashboard(opened, place, ann, session)
+    screen = dashboard(screens, ann, session)
     screen.wait_for(r"People here \(2\).*none")
     streams = processes(session, "watch --events")
     looks = processes(session, "steadystate-agent scan")

@@ -10,16 +10,8 @@ import pytest
 
 import agentlib
 import steady
-from screens import Screens
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="starts agents as another account")
-
-
-@pytest.fixture
-def screens(place):
-    made = Screens(place)
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -316,6 +308,112 @@ def test_commits_name_everybody_who_typed(agent_of, people, screens):
     head = agent.spec["session_branch"]
     text = steady.git("-C", agent.root / "canonical", "log", "-1", "--format=%an|%B", head)
     assert text.startswith("bob|sync: ") and f"Co-authored-by: ann <ann@{mail}>" in text
+
+
+def typed(agent):
+    """Who the next commit names."""
+    file = agent.root / "roles.json"
+    people = json.loads(file.read_text())["people"] if file.exists() else []
+    return sorted(p["login"] for p in people if p.get("typed"))
+
+
+@pytest.mark.parametrize("how", ["leaves", "watches"])
+def test_a_paste_that_is_broken_off(agent_of, people, screens, how):
+    """The program in the terminal would take for pasted what everybody types from then on."""
+    agent = agent_of()
+    ann, bob, _ = people
+    first = enter(screens, agent, ann)
+    pasting = agent.ssh.start(bob, options=["-tt"])
+    pasting.stdin.write("\x1b[200~echo pasted\recho more")
+    pasting.stdin.flush()
+    steady.wait_for(lambda: typed(agent) == ["bob"], what="the paste to come")
+    if how == "leaves":
+        pasting.kill()
+    else:
+        agent.ctl.ask("role", login="bob", provider="sshkey", role="watch")
+        pasting.stdin.write("NEVER")
+        pasting.stdin.flush()
+        pasting.stdin.write("\x1b[201~\x02d")
+        pasting.stdin.flush()
+    pasting.wait(60)
+    for pipe in (pasting.stdin, pasting.stdout, pasting.stderr):
+        pipe.close()
+
+    def answers():
+        first.keys("C-c")
+        first.type("echo answers-$((1+1))")
+        try:
+            return first.wait("answers-2", timeout=3)
+        except AssertionError:
+            return None
+    steady.wait_for(answers, 60, "the shell to answer")
+    assert "NEVER" not in first.text()
+    assert typed(agent) == ["ann", "bob"]
+
+
+def test_how_it_ends_is_said(agent_of, people, screens):
+    agent = agent_of()
+    ann, bob, _ = people
+    first, second = enter(screens, agent, ann), enter(screens, agent, bob)
+    first.type("tmux kill-server")
+    for screen in (first, second):
+        screen.wait("The shared terminal has ended; the next who opens it begins a new one.")
+        assert screen.ended() == 0
+    first, second = enter(screens, agent, ann), enter(screens, agent, bob, "steadystate pair --read-only")
+    first.type("echo new-$((1+1))")
+    second.wait("new-2")
+    # Who watches gets their screen back too.
+    second.keys("C-b", "d")
+    second.wait("You have left the shared terminal; it goes on.")
+    assert "new-2" not in second.text() and second.ended() == 0
+    first.keys("C-d")
+    first.wait("The shared terminal has ended")
+    refused = screens.open(agent.ssh.argv(bob, options=["-t"]), env={"TERM": "dumb"})
+    refused.wait("this terminal (TERM=dumb) cannot show the shared one")
+    assert refused.ended() == 1
+
+
+def test_settings_of_a_person(agent_of, people, screens):
+    """Prefix and looks are theirs; that it is shared, and by whose size, is not."""
+    agent = agent_of()
+    ann, bob, _ = people
+    agent.ssh.run(ann, "cat >~/.tmux.conf", input="set -g window-size largest\nset -g destroy-unattached on\n"
+                  "set -g prefix C-a\nset -g status-bg blue\n")
+    first = enter(screens, agent, ann, columns=100, rows=30)
+    enter(screens, agent, bob, columns=60, rows=20)
+
+    def small():
+        first.keys("C-u")
+        first.type("echo size-$(tput cols)x$(tput lines).")
+        try:
+            return first.wait("size-60x19.", timeout=3)
+        except AssertionError:
+            first.keys("q")  # of the page that says what is wrong with the file
+            return None
+    steady.wait_for(small, 60, "the size of the smallest")
+    first.type("left=here")
+    first.keys("C-a", "d")
+    assert first.ended() == 0
+
+
+def test_the_agent_comes_back(agent_of, people, screens):
+    agent = agent_of()
+    ann, bob, _ = people
+    first, second = enter(screens, agent, ann), enter(screens, agent, bob)
+    second.type("echo by-bob >>README.md")
+    first.type("clear; steadystate role bob watch")
+    first.wait("bob watches.")
+    agent.kill()
+    first.ended()
+    second.ended()
+    agent.ready()
+    # What was decided and typed is known still.
+    first, second = enter(screens, agent, ann), enter(screens, agent, bob)
+    second.type("echo NEVER")
+    second.wait("You are watching.")
+    first.type("git commit -qam 'by both' && echo done-$((1+1))")
+    first.wait("done-2")
+    assert "Co-authored-by: bob" in trailers(agent) and "NEVER" not in first.text()
 
 
 def test_the_terminal_is_a_worktree_of_the_session(agent_of, people, screens, repository):

@@ -54,6 +54,30 @@ static void what_a_terminal_says_by_itself_is_not(void **state)
     assert_true(scan("\x1b[M !!x").typed);
 }
 
+static void a_paste_has_a_beginning_and_an_end(void **state)
+{
+    (void)state;
+    struct typing t = {0};
+    struct typing_seen seen = typing_scan(&t,
+                                          "\x1b[200~a\x02"
+                                          "d\x02"
+                                          "y",
+                                          11);
+    assert_true(seen.typed && t.pasting);
+    /* What is pasted is no command. */
+    assert_false(seen.detach || seen.yes);
+    (void)typing_scan(&t, "\x1b[20", 4);
+    (void)typing_scan(&t, "1~", 2);
+    assert_false(t.pasting);
+    assert_true(typing_scan(&t,
+                            "\x02"
+                            "d",
+                            2)
+                    .detach);
+    (void)typing_scan(&t, "\x1b[?200~\x1b[1;200~", 16);
+    assert_false(t.pasting);
+}
+
 static void what_follows_the_prefix_is_a_command(void **state)
 {
     (void)state;
@@ -88,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_pastes_are_typed),
         cmocka_unit_test(what_a_terminal_says_by_itself_is_not),
+        cmocka_unit_test(a_paste_has_a_beginning_and_an_end),
         cmocka_unit_test(what_follows_the_prefix_is_a_command),
         cmocka_unit_test(pieces_are_put_together),
     };
