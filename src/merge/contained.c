@@ -167,3 +167,32 @@ bool edits_rewrapped(const struct versions *v, const struct edit *edits, size_t 
     }
     return false;
 }
+
+static size_t indentation(const struct lines *t, uint32_t line)
+{
+    struct merge_slice s = lines_range(t, line, line + 1);
+    size_t n = 0;
+    while (n < s.len && (s.p[n] == ' ' || s.p[n] == '\t'))
+        n++;
+    return n;
+}
+
+static bool indents(const struct versions *v, const struct edit *e)
+{
+    return e->kind == EDIT_CHANGE &&
+           indentation(text_of(v, e->side), e->line_from) > indentation(&v->base, e->from);
+}
+
+void edits_block_ends(const struct versions *v, const struct edit *edits, size_t n,
+                      const struct edit *insertion, bool *opens, bool *closes)
+{
+    size_t self = (size_t)(insertion - edits);
+    *opens = *closes = false;
+    for (size_t k = neighbours_from(self); k < neighbours_to(self, n); k++) {
+        const struct edit *e = &edits[k];
+        if (e->side != insertion->side || !indents(v, e))
+            continue;
+        *opens |= e->from == insertion->from && e->line_from == insertion->line_to;
+        *closes |= e->to == insertion->from && e->line_to == insertion->line_from;
+    }
+}

@@ -23,4 +23,9 @@ bool edits_inserted_elsewhere(const struct versions *v, const struct edit *edits
 bool edits_rewrapped(const struct versions *v, const struct edit *edits, size_t n,
                      const struct edit *change);
 
+/* Whether an insertion opens a block (the line below it is one that its side indented deeper), and
+ * whether it closes one (the line above it is). */
+void edits_block_ends(const struct versions *v, const struct edit *edits, size_t n,
+                      const struct edit *insertion, bool *opens, bool *closes);
+
 #endif

@@ -33,6 +33,43 @@ struct verdict {
     enum line_outcome outcome;
 };
 
+/* The first hunk of the diff that one at base words [from, to) touches. */
+static const struct diff_hunk *touched(const struct diff *d, uint32_t from, uint32_t to)
+{
+    size_t low = 0, high = d->len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (d->v[mid].a_at + d->v[mid].a_n < from)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < d->len && d->v[low].a_at <= to ? &d->v[low] : NULL;
+}
+
+/* An insertion or deletion among repeated words has more than one place that means the same. One
+ * that touches the other side's hunks moves up to the nearest place where it does not. */
+static void slide_apart(const struct lines *base, const struct lines *text, struct diff *d,
+                        const struct diff *other)
+{
+    for (size_t i = 0; i < d->len; i++) {
+        struct diff_hunk h = d->v[i];
+        const struct diff_hunk *near = touched(other, h.a_at, h.a_at + h.a_n);
+        if ((h.a_n && h.b_n) || !near || !near->a_n)
+            continue;
+        uint32_t least = i ? d->v[i - 1].a_at + d->v[i - 1].a_n + 1 : 0;
+        while (h.a_at > least && (h.a_n ? base->id[h.a_at - 1] == base->id[h.a_at + h.a_n - 1]
+                                        : base->id[h.a_at - 1] == text->id[h.b_at + h.b_n - 1])) {
+            h.a_at--;
+            h.b_at--;
+            if (!touched(other, h.a_at, h.a_at + h.a_n)) {
+                d->v[i] = h;
+                break;
+            }
+        }
+    }
+}
+
 static void versions_init(struct line_versions *v, struct merge_slice base,
                           struct merge_slice local, struct merge_slice canonical)
 {
@@ -44,6 +81,8 @@ static void versions_init(struct line_versions *v, struct merge_slice base,
     diff_sequences(v->base.id, v->base.n, v->local.id, v->local.n, v->ids.n, &v->local_diff);
     diff_sequences(v->base.id, v->base.n, v->canonical.id, v->canonical.n, v->ids.n,
                    &v->canonical_diff);
+    slide_apart(&v->base, &v->local, &v->local_diff, &v->canonical_diff);
+    slide_apart(&v->base, &v->canonical, &v->canonical_diff, &v->local_diff);
     regions_find(&v->local_diff, v->local.id, &v->canonical_diff, v->canonical.id, &v->regions);
 }
 
@@ -121,19 +160,36 @@ static const struct diff_hunk *only_hunk(const struct diff *d, const struct regi
     return to == from + 1 ? &d->v[from] : NULL;
 }
 
+/* Whether what comes to stand side by side where words are deleted stays apart: on one end what the
+ * other side put in, on the other end a word of the base. */
+static bool closes_well(const struct line_versions *v, const struct diff_hunk *deleted,
+                        const struct lines *text, const struct diff_hunk *other, bool other_first)
+{
+    uint32_t from = deleted->a_at, to = from + deleted->a_n;
+    if (other_first)
+        return to == v->base.n || separate(text, other->b_at + other->b_n - 1, &v->base, to);
+    return from == 0 || separate(&v->base, from - 1, text, other->b_at);
+}
+
 /* One hunk of each side, end to end: both can happen when they stay apart. */
 static struct verdict side_by_side(const struct line_versions *v, const struct diff_hunk *l,
                                    const struct diff_hunk *c)
 {
     bool local_first = l->a_at + l->a_n <= c->a_at && (l->a_n || c->a_n);
     bool canonical_first = c->a_at + c->a_n <= l->a_at && (l->a_n || c->a_n);
-    if (!l->b_n || !c->b_n || local_first == canonical_first)
+    if ((!l->b_n && !c->b_n) || local_first == canonical_first)
         return (struct verdict){JOINT_CLASH, LINE_CLASH};
-    if (local_first && separate(&v->local, l->b_at + l->b_n - 1, &v->canonical, c->b_at))
-        return (struct verdict){JOINT_LOCAL_CANONICAL, LINE_MERGED};
-    if (canonical_first && separate(&v->canonical, c->b_at + c->b_n - 1, &v->local, l->b_at))
-        return (struct verdict){JOINT_CANONICAL_LOCAL, LINE_MERGED};
-    return (struct verdict){JOINT_CLASH, LINE_CLASH};
+    enum joint joint = local_first ? JOINT_LOCAL_CANONICAL : JOINT_CANONICAL_LOCAL;
+    bool apart;
+    if (!l->b_n)
+        apart = closes_well(v, l, &v->canonical, c, canonical_first);
+    else if (!c->b_n)
+        apart = closes_well(v, c, &v->local, l, local_first);
+    else if (local_first)
+        apart = separate(&v->local, l->b_at + l->b_n - 1, &v->canonical, c->b_at);
+    else
+        apart = separate(&v->canonical, c->b_at + c->b_n - 1, &v->local, l->b_at);
+    return apart ? (struct verdict){joint, LINE_MERGED} : (struct verdict){JOINT_CLASH, LINE_CLASH};
 }
 
 static bool only_deletes(const struct diff *d, const struct region *r)
@@ -163,14 +219,16 @@ static struct verdict judge(const struct line_versions *v, const struct region *
     bool canonical_deletes = only_deletes(&v->canonical_diff, r);
     if (local_deletes && canonical_deletes)
         return both_deleted(v, r);
-    if (local_deletes)
-        return (struct verdict){JOINT_TAKE_CANONICAL, LINE_LOCAL_DELETED};
-    if (canonical_deletes)
-        return (struct verdict){JOINT_TAKE_LOCAL, LINE_CANONICAL_DELETED};
     const struct diff_hunk *l = only_hunk(&v->local_diff, r), *c = only_hunk(&v->canonical_diff, r);
+    struct verdict verdict = {JOINT_CLASH, LINE_CLASH};
     if (l && c)
-        return side_by_side(v, l, c);
-    return (struct verdict){JOINT_CLASH, LINE_CLASH};
+        verdict = side_by_side(v, l, c);
+    if (!local_deletes && !canonical_deletes)
+        return verdict;
+    if (verdict.joint == JOINT_CLASH)
+        verdict.joint = local_deletes ? JOINT_TAKE_CANONICAL : JOINT_TAKE_LOCAL;
+    verdict.outcome = local_deletes ? LINE_LOCAL_DELETED : LINE_CANONICAL_DELETED;
+    return verdict;
 }
 
 static void add_words(struct weave *w, enum merge_side side, const struct lines *t, uint32_t from,

@@ -8,16 +8,12 @@
 #include "merge/contained.h"
 #include "merge/edits.h"
 #include "merge/line_merge.h"
+#include "merge/word_container.h"
 #include "merge/words.h"
 
 /* Of two insertions at one point, the part of their text that has to be the same for the common
  * lines to be taken as one insertion: one half. */
 #define COMMON_SHARE 2
-
-/* Letters and digits, of both sides together, that make common words more than chance, and how many
- * times more of them there have to be than of what only one side has. */
-#define FULLER_MIN 24
-#define FULLER_SHARE 6
 
 struct run {
     const struct versions *v;
@@ -118,62 +114,70 @@ static size_t weight(const struct lines *t, uint32_t from, uint32_t to)
     return words_weight(s.p, s.len);
 }
 
+/* Lines of canonical and of local that stand for each other. */
+struct lines_of_both {
+    uint32_t c_from, c_to, l_from, l_to;
+};
+
+static struct merge_slice slice_of(const struct run *r, const struct lines_of_both *t,
+                                   enum merge_side side)
+{
+    return side == MERGE_LOCAL ? lines_range(&r->v->local, t->l_from, t->l_to)
+                               : lines_range(&r->v->canonical, t->c_from, t->c_to);
+}
+
+/* What opens a block stands right above it and what closes one right below: whether canonical's
+ * text cannot come first for that reason. */
+static bool local_first(const struct run *r, const struct edit *c, const struct edit *l)
+{
+    bool c_opens, c_closes, l_opens, l_closes;
+    edits_block_ends(r->v, r->edits.v, r->edits.len, c, &c_opens, &c_closes);
+    edits_block_ends(r->v, r->edits.v, r->edits.len, l, &l_opens, &l_closes);
+    return (c_opens && !c_closes && !l_opens) || (l_closes && !l_opens && !c_closes);
+}
+
+/* Both sides' lines in a place where both put in some. */
+static void insert_both(struct run *r, const struct lines_of_both *t, bool local_leads)
+{
+    enum merge_side more = word_container((struct merge_slice){"", 0}, slice_of(r, t, MERGE_LOCAL),
+                                          slice_of(r, t, MERGE_CANONICAL), true);
+    size_t index = r->report->len;
+    if (more == MERGE_NOBODY) {
+        struct merge_overlap *o = open_overlap(r, MERGE_BOTH_INSERTED, MERGE_BOTH);
+        add_capped(&o->canonical, slice_of(r, t, MERGE_CANONICAL));
+        add_capped(&o->local, slice_of(r, t, MERGE_LOCAL));
+    }
+    if (local_leads && more != MERGE_CANONICAL)
+        insert_lines(r, MERGE_LOCAL, t->l_from, t->l_to);
+    if (more != MERGE_LOCAL)
+        insert_lines(r, MERGE_CANONICAL, t->c_from, t->c_to);
+    if (!local_leads && more != MERGE_CANONICAL)
+        insert_lines(r, MERGE_LOCAL, t->l_from, t->l_to);
+    if (more == MERGE_NOBODY)
+        close_overlap(r, index);
+}
+
 /* Both insertions where they differ; what is common happens once. */
 static void insert_once(struct run *r, const struct edit *c, const struct edit *l,
                         const struct diff *d)
 {
     uint32_t at = c->line_from;
+    bool whole = d->len == 1 && d->v[0].a_n == c->line_to - c->line_from &&
+                 d->v[0].b_n == l->line_to - l->line_from;
     for (size_t i = 0; i < d->len; i++) {
         const struct diff_hunk *h = &d->v[i];
-        insert_lines(r, MERGE_BOTH, at, c->line_from + h->a_at);
-        bool both = h->a_n && h->b_n;
-        if (both) {
-            struct merge_overlap *o = open_overlap(r, MERGE_BOTH_INSERTED, MERGE_BOTH);
-            add_capped(&o->canonical, lines_range(&r->v->canonical, c->line_from + h->a_at,
-                                                  c->line_from + h->a_at + h->a_n));
-            add_capped(&o->local, lines_range(&r->v->local, l->line_from + h->b_at,
-                                              l->line_from + h->b_at + h->b_n));
-        }
-        size_t index = r->report->len - 1;
-        insert_lines(r, MERGE_CANONICAL, c->line_from + h->a_at, c->line_from + h->a_at + h->a_n);
-        insert_lines(r, MERGE_LOCAL, l->line_from + h->b_at, l->line_from + h->b_at + h->b_n);
-        if (both)
-            close_overlap(r, index);
-        at = c->line_from + h->a_at + h->a_n;
+        struct lines_of_both t = {c->line_from + h->a_at, c->line_from + h->a_at + h->a_n,
+                                  l->line_from + h->b_at, l->line_from + h->b_at + h->b_n};
+        insert_lines(r, MERGE_BOTH, at, t.c_from);
+        if (h->a_n && h->b_n)
+            insert_both(r, &t, whole && local_first(r, c, l));
+        else if (h->a_n)
+            insert_lines(r, MERGE_CANONICAL, t.c_from, t.c_to);
+        else
+            insert_lines(r, MERGE_LOCAL, t.l_from, t.l_to);
+        at = t.c_to;
     }
     insert_lines(r, MERGE_BOTH, at, c->line_to);
-}
-
-/* The side whose text has all the words of the other's in their order and only few besides: both
- * put in the same, one a little more of it. */
-static enum merge_side fuller(const struct run *r, const struct edit *c, const struct edit *l)
-{
-    struct merge_slice a = lines_range(&r->v->canonical, c->line_from, c->line_to);
-    struct merge_slice b = lines_range(&r->v->local, l->line_from, l->line_to);
-    if (a.len + b.len > MERGE_LINE_MAX)
-        return MERGE_NOBODY;
-    struct line_ids ids;
-    struct lines aw, bw;
-    struct diff d = DIFF_INIT;
-    line_ids_init(&ids, a.len / 4);
-    words_init(&aw, &ids, a);
-    words_init(&bw, &ids, b);
-    diff_sequences(aw.id, aw.n, bw.id, bw.n, ids.n, &d);
-    size_t a_own = 0, b_own = 0, more = 0;
-    for (size_t i = 0; i < d.len; i++) {
-        a_own += d.v[i].a_n;
-        b_own += d.v[i].b_n;
-        more += weight(&aw, d.v[i].a_at, d.v[i].a_at + d.v[i].a_n) +
-                weight(&bw, d.v[i].b_at, d.v[i].b_at + d.v[i].b_n);
-    }
-    size_t common = words_weight(a.p, a.len) + words_weight(b.p, b.len) - more;
-    diff_release(&d);
-    lines_release(&aw);
-    lines_release(&bw);
-    line_ids_release(&ids);
-    if (common < FULLER_MIN || more * FULLER_SHARE > common || (a_own && b_own))
-        return MERGE_NOBODY;
-    return a_own ? MERGE_CANONICAL : MERGE_LOCAL;
 }
 
 static void both_inserted(struct run *r, const struct edit_group *g)
@@ -183,7 +187,9 @@ static void both_inserted(struct run *r, const struct edit_group *g)
         l = c;
         c++;
     }
-    enum merge_side stands = fuller(r, c, l);
+    struct lines_of_both all_lines = {c->line_from, c->line_to, l->line_from, l->line_to};
+    enum merge_side stands =
+        word_fuller(slice_of(r, &all_lines, MERGE_LOCAL), slice_of(r, &all_lines, MERGE_CANONICAL));
     if (stands != MERGE_NOBODY) {
         apply_edit(r, stands == MERGE_LOCAL ? l : c);
         return;
@@ -235,7 +241,68 @@ static void deleted_and_edited(struct run *r, const struct edit_group *g, enum m
     close_overlap(r, index);
 }
 
+/* What a side made of a group. */
+static void group_text(const struct run *r, const struct edit_group *g, enum merge_side side,
+                       struct str *out)
+{
+    uint32_t at = g->from;
+    for (size_t i = g->first; i < g->first + g->n; i++) {
+        const struct edit *e = &r->edits.v[i];
+        if (e->side != side)
+            continue;
+        struct merge_slice kept = lines_range(&r->v->base, at, e->from);
+        struct merge_slice made = lines_range(text_of(r, side), e->line_from, e->line_to);
+        str_add(out, kept.p, kept.len);
+        str_add(out, made.p, made.len);
+        at = e->to;
+    }
+    struct merge_slice kept = lines_range(&r->v->base, at, g->to);
+    str_add(out, kept.p, kept.len);
+}
+
+/* The side that made of a group all that the other made, word by word. */
+static enum merge_side group_container(const struct run *r, const struct edit_group *g, bool blanks)
+{
+    cleanup_str struct str local = STR_INIT, canonical = STR_INIT;
+    group_text(r, g, MERGE_LOCAL, &local);
+    group_text(r, g, MERGE_CANONICAL, &canonical);
+    return word_container(lines_range(&r->v->base, g->from, g->to),
+                          (struct merge_slice){local.p, local.len},
+                          (struct merge_slice){canonical.p, canonical.len}, blanks);
+}
+
 /* --- both rewrote ----------------------------------------------------------------------------- */
+
+/* One side's edits happen, the other's are among them. */
+static void apply_side(struct run *r, const struct edit_group *g, enum merge_side side)
+{
+    uint32_t at = g->from;
+    for (size_t i = g->first; i < g->first + g->n; i++) {
+        const struct edit *e = &r->edits.v[i];
+        if (e->side != side)
+            continue;
+        keep_base(r, at, e->from);
+        apply_edit(r, e);
+        at = e->to;
+    }
+    keep_base(r, at, g->to);
+}
+
+/* One side changed nothing but blanks, or both wrote the same words: the words of `side` stand.
+ * Where that side deleted nothing is in doubt; where it rewrote, its lines may want other blanks.
+ */
+static void take_words_of(struct run *r, const struct edit_group *g, enum merge_side side)
+{
+    if (g->from != g->to && only_deletes(r, g, side)) {
+        apply_side(r, g, side);
+        return;
+    }
+    size_t index = r->report->len;
+    enum merge_side other = side == MERGE_LOCAL ? MERGE_CANONICAL : MERGE_LOCAL;
+    describe_group(r, open_overlap(r, MERGE_BLANKS, other), g);
+    apply_side(r, g, side);
+    close_overlap(r, index);
+}
 
 static void insert_all(struct run *r, const struct edit_group *g, enum merge_side side)
 {
@@ -246,6 +313,16 @@ static void insert_all(struct run *r, const struct edit_group *g, enum merge_sid
 
 static void both_rewrote(struct run *r, const struct edit_group *g)
 {
+    enum merge_side container = group_container(r, g, true);
+    if (container != MERGE_NOBODY) {
+        apply_side(r, g, container);
+        return;
+    }
+    container = group_container(r, g, false);
+    if (container != MERGE_NOBODY) {
+        take_words_of(r, g, container);
+        return;
+    }
     size_t index = r->report->len;
     describe_group(r, open_overlap(r, MERGE_BOTH_REWROTE, MERGE_BOTH), g);
     insert_all(r, g, MERGE_CANONICAL);
@@ -278,21 +355,6 @@ static bool same_line_changed(const struct run *r, const struct edit_group *g)
            e[0].kind == EDIT_CHANGE && e[1].kind == EDIT_CHANGE &&
            !edits_rewrapped(r->v, r->edits.v, r->edits.len, &e[0]) &&
            !edits_rewrapped(r->v, r->edits.v, r->edits.len, &e[1]);
-}
-
-/* One side's edits happen, the other's are among them. */
-static void apply_side(struct run *r, const struct edit_group *g, enum merge_side side)
-{
-    uint32_t at = g->from;
-    for (size_t i = g->first; i < g->first + g->n; i++) {
-        const struct edit *e = &r->edits.v[i];
-        if (e->side != side)
-            continue;
-        keep_base(r, at, e->from);
-        apply_edit(r, e);
-        at = e->to;
-    }
-    keep_base(r, at, g->to);
 }
 
 /* A line that both changed, word by word. False: they clash. */
@@ -430,22 +492,6 @@ static void widen_clashes(struct run *r)
         e->groups[kept++] = *g;
     }
     e->groups_len = kept;
-}
-
-/* One side changed nothing but blanks, or both wrote the same words: the words of `side` stand.
- * Where that side deleted nothing is in doubt; where it rewrote, its lines may want other blanks.
- */
-static void take_words_of(struct run *r, const struct edit_group *g, enum merge_side side)
-{
-    if (g->from != g->to && only_deletes(r, g, side)) {
-        apply_side(r, g, side);
-        return;
-    }
-    size_t index = r->report->len;
-    enum merge_side other = side == MERGE_LOCAL ? MERGE_CANONICAL : MERGE_LOCAL;
-    describe_group(r, open_overlap(r, MERGE_BLANKS, other), g);
-    apply_side(r, g, side);
-    close_overlap(r, index);
 }
 
 /* Whether the groups cannot all happen as they are. */

@@ -79,6 +79,9 @@ static void test_different_words_of_a_line(void **state)
            "int g(long a, char b)\n");
     merges("die Höhe ist groß\n", "die Tiefe ist groß\n", "die Höhe war groß\n",
            "die Tiefe war groß\n");
+    /* words put in right beside a change, but which could as well be one sign further off */
+    merges("LDADD = $(DIR)/libcurl.la\n", "LDADD = $(DIR)/$(STUB).la\n",
+           "LDADD = $(TOP)/lib/libcurl.la\n", "LDADD = $(TOP)/lib/$(STUB).la\n");
     /* reindented by one, edited by the other */
     merges("if (x)\n\tfoo(1);\n\tbar(2);\n", "if (x)\n    foo(1);\n    bar(2);\n",
            "if (x)\n\tfoo(1);\n\tbar(3);\n", "if (x)\n    foo(1);\n    bar(3);\n");
@@ -139,6 +142,61 @@ static void test_both_rewrote(void **state)
              MERGE_BOTH_REWROTE, MERGE_BOTH, 2, 5);
 }
 
+/* One side rewrote all that the other did, word by word, and more. */
+static void test_one_side_did_all_and_more(void **state)
+{
+    (void)state;
+    const char *base = "const char *first;\nv = decode_escapes(s, len, &first);\n"
+                       "if (v && first) {\n\twarn(parser, first);\n";
+    const char *small = "int first_escape_char;\nconst char *first_escape;\n"
+                        "v = decode_escapes_checked(s, len, &first_escape_char, &first_escape);\n"
+                        "if (v && first_escape) {\n\twarn(parser, first_escape);\n";
+    const char *large = "int first_escape_char;\nconst char *first_escape;\n"
+                        "v = decode_escapes_checked(s, len, &first_escape_char, &first_escape);\n"
+                        "/* the tokens are gone here, only the line is known */\n"
+                        "if (v && first_escape && t) {\n\twarn(parser, s, first_escape);\n";
+    merges(base, small, large, large);
+    merges(base, large, small, large);
+    /* the same, wrapped differently: somebody has to look at the blanks */
+    const char *wrapped =
+        "int first_escape_char;\nconst char *first_escape;\n"
+        "v = decode_escapes_checked(s, len,\n\t&first_escape_char, &first_escape);\n"
+        "if (v && first_escape) {\n\twarn(parser, first_escape);\n";
+    overlaps(base, wrapped, large, large, MERGE_BLANKS, MERGE_LOCAL, 3, 4);
+    /* within two insertions that are much the same */
+    merges("a\nz\n",
+           "a\n#define RESTORE(name) \\\n\tload(old_load_##name); \\\n"
+           "\tkeep_blanks(old_blanks_##name);\n\nint known;\nz\n",
+           "a\n#ifdef OLD\n# define OLD_START\n#endif\n\n#define RESTORE(name) \\\n"
+           "\tload(old_load_##name); \\\n\tkeep_blanks(old_blanks_##name); \\\n"
+           "\tOLD_END\n\nint known;\nz\n",
+           "a\n#ifdef OLD\n# define OLD_START\n#endif\n\n#define RESTORE(name) \\\n"
+           "\tload(old_load_##name); \\\n\tkeep_blanks(old_blanks_##name); \\\n"
+           "\tOLD_END\n\nint known;\nz\n");
+    /* each has words of its own */
+    overlaps("first(x);\n", "count_everything_here(xy);\n", "count_everything_here(xz);\n",
+             "count_everything_here(xz);\ncount_everything_here(xy);\n", MERGE_BOTH_REWROTE,
+             MERGE_BOTH, 1, 2);
+}
+
+static void test_what_opens_a_block_stays_on_it(void **state)
+{
+    (void)state;
+    overlaps("a;\nput(primary);\nz;\n", "a;\nqueue(work);\n\nput(primary);\nz;\n",
+             "a;\nif (primary)\n\tput(primary);\nz;\n",
+             "a;\nqueue(work);\n\nif (primary)\n\tput(primary);\nz;\n", MERGE_BOTH_INSERTED,
+             MERGE_BOTH, 2, 3);
+    overlaps("a;\nput(primary);\nz;\n", "a;\nif (primary) {\n\tput(primary);\n}\nz;\n",
+             "a;\nput(primary);\nqueue(work);\nz;\n",
+             "a;\nif (primary) {\n\tput(primary);\n}\nqueue(work);\nz;\n", MERGE_BOTH_INSERTED,
+             MERGE_BOTH, 4, 2);
+    /* nothing is indented: canonical's first */
+    overlaps("a;\nput(primary);\nz;\n", "a;\nqueue(work);\nput(primary);\nz;\n",
+             "a;\nopen(primary);\nput(primary, 1);\nz;\n",
+             "a;\nopen(primary);\nqueue(work);\nput(primary, 1);\nz;\n", MERGE_BOTH_INSERTED,
+             MERGE_BOTH, 2, 2);
+}
+
 static void test_report_holds_both_texts(void **state)
 {
     (void)state;
@@ -162,6 +220,11 @@ static void test_deleted_and_changed(void **state)
     overlaps("a\nb c\nd\n", "a\nb x\nd\n", "a\nd\n", "a\nb x\nd\n", MERGE_DELETED_EDITED,
              MERGE_CANONICAL, 2, 1);
     overlaps("a b c\n", "a c\n", "a x c\n", "a x c\n", MERGE_DELETED_EDITED, MERGE_LOCAL, 1, 1);
+    /* words deleted beside others that were changed: both happen */
+    overlaps("#!/usr/bin/env perl\n", "#!/usr/bin/env python3\n", "#!/usr/bin/perl\n",
+             "#!/usr/bin/python3\n", MERGE_DELETED_EDITED, MERGE_CANONICAL, 1, 1);
+    overlaps("f(a, b);\n", "f(a);\n", "f(a, b, c);\n", "f(a, c);\n", MERGE_DELETED_EDITED,
+             MERGE_LOCAL, 1, 1);
     /* the rest of what was deleted is gone, what was put into it is there */
     overlaps("1\n2\n3\n4\n5\n6\n", "1\n6\n", "1\n2\n3\nnew\n4\n5\n6\n", "1\nnew\n6\n",
              MERGE_DELETED_EDITED, MERGE_LOCAL, 2, 1);
@@ -353,6 +416,8 @@ int main(void)
         cmocka_unit_test(test_the_same_edit_happens_once),
         cmocka_unit_test(test_both_inserted),
         cmocka_unit_test(test_both_rewrote),
+        cmocka_unit_test(test_one_side_did_all_and_more),
+        cmocka_unit_test(test_what_opens_a_block_stays_on_it),
         cmocka_unit_test(test_report_holds_both_texts),
         cmocka_unit_test(test_deleted_and_changed),
         cmocka_unit_test(test_inserted_beside_what_was_deleted),
