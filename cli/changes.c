@@ -105,7 +105,7 @@ void changes_print(const char *title, const struct raw_diff *changes, size_t max
 {
     if (changes->len == 0)
         return;
-    printf("%s\n", title);
+    ui_title("%s\n", title);
     for (size_t i = 0; i < changes->len && i < max; i++)
         print_change(&changes->v[i]);
     if (changes->len > max)

@@ -54,7 +54,7 @@ static int list(struct backend *b, bool json)
     if (n == 0)
         ui_note("No archives.");
     else
-        printf("%-20s  %12s  %-14s  %s\n", "SESSION", "BYTES", "ENDED", "REPOSITORY");
+        ui_title("%-20s  %12s  %-14s  %s\n", "SESSION", "BYTES", "ENDED", "REPOSITORY");
     for (size_t i = 0; i < n; i++)
         print_archive(json_object_array_get_idx(archives, i));
     return EXIT_DONE;

@@ -11,7 +11,7 @@ static void print_text(struct json_object *list)
 {
     size_t n = json_object_array_length(list);
     if (n == 0) {
-        printf("No overlaps to look at.\n");
+        ui_fine("No overlaps to look at.\n");
         return;
     }
     for (size_t i = 0; i < n; i++) {

@@ -28,8 +28,10 @@ static void print(enum doctor_verdict verdict, const char *word, const char *che
         str_adds(&line, ". ");
         str_add_printable(&line, mend, strlen(mend));
     }
-    printf("%s%-7s%s %-8s %s\n", ui_style(STDOUT_FILENO, styles[verdict]), word,
-           ui_style(STDOUT_FILENO, UI_PLAIN), check, line.p);
+    static const enum ui_mark marks[] = {UI_MARK_GOOD, UI_MARK_LOOK, UI_MARK_BAD};
+    printf("%s%s%-7s%s %-8s %s\n", ui_mark(STDOUT_FILENO, marks[verdict]),
+           ui_style(STDOUT_FILENO, styles[verdict]), word, ui_style(STDOUT_FILENO, UI_PLAIN), check,
+           line.p);
 }
 
 void doctor_find(struct doctor *d, enum doctor_verdict verdict, const char *check, const char *mend,

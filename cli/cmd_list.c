@@ -58,8 +58,8 @@ static void print_table(struct json_object *sessions)
         ui_note("No sessions. Start one with 'steadystate up <repo>'.");
         return;
     }
-    printf("%-20s  %-12s  %-8s  %-12s  %-14s  %s\n", "ID", "STATE", "MODE", "CREATOR", "ENDS",
-           "REPOSITORY");
+    ui_title("%-20s  %-12s  %-8s  %-12s  %-14s  %s\n", "ID", "STATE", "MODE", "CREATOR", "ENDS",
+             "REPOSITORY");
     for (size_t i = 0; i < n; i++) {
         struct json_object *s = json_object_array_get_idx(sessions, i);
         int64_t expires = 0;

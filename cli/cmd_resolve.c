@@ -47,7 +47,7 @@ int cmd_resolve(int argc, char **argv)
         ui_print_json(o);
         return ui_finish(EXIT_DONE);
     }
-    ui_note("Settled %zu place%s. 'steadystate sync' shares it.", resolved,
-            resolved == 1 ? "" : "s");
+    ui_say("Settled %zu place%s. 'steadystate sync' shares it.\n", resolved,
+           resolved == 1 ? "" : "s");
     return ui_finish(EXIT_DONE);
 }

@@ -217,6 +217,7 @@ int cmd_members(int argc, char **argv)
         ui_print_json(answer);
         return EXIT_DONE;
     }
+    ui_title("%-20s  %-8s  %-14s  %s\n", "LOGIN", "PROVIDER", "RULE", "DOES");
     for (size_t i = 0; members && i < json_object_array_length(members); i++)
         print_member(json_object_array_get_idx(members, i));
     return EXIT_DONE;

@@ -31,8 +31,7 @@ static struct json_object *member_list(struct json_object *answer)
 
 static void print_people(struct json_object *list)
 {
-    size_t shown = 0;
-    printf("Connected:");
+    cleanup_str struct str people = STR_INIT;
     for (size_t i = 0; list && i < json_object_array_length(list); i++) {
         struct json_object *one = json_object_array_get_idx(list, i);
         const char *login = "";
@@ -42,10 +41,10 @@ static void print_people(struct json_object *list)
         const char *role = ""; /* at the shared terminal */
         json_opt_str(one, "role", 16, &role, NULL);
         if (connected)
-            printf("%s %s%s%s%s", shown++ ? "," : "", login, *role ? " (" : "", role,
-                   *role ? ")" : "");
+            str_addf(&people, "%s%s%s%s%s", people.len ? ", " : "", login, *role ? " (" : "", role,
+                     *role ? ")" : "");
     }
-    printf("%s\n", shown ? "" : " nobody");
+    ui_label("Connected:", 10, "%s", people.len ? people.p : "nobody");
 }
 
 /* What a sync would send and receive, as far as it is below the paths that were asked for. */
@@ -60,15 +59,16 @@ static void print_text(struct json_object *info, struct json_object *members,
     const char *branch = "";
     json_opt_str(info, "repo_url", 4096, &repo, NULL);
     json_opt_str(info, "session_branch", 256, &branch, NULL);
-    printf("Repository: %s\nBranch:     %s\n", repo, branch);
+    ui_label("Repository:", 11, "%s", repo);
+    ui_label("Branch:", 11, "%s", branch);
     print_people(member_list(members));
     if (!c->send.len && !c->receive.len)
-        printf("Everything is in sync.\n");
+        ui_fine("Everything is in sync.\n");
     changes_print("To send (yours, not synced yet):", &c->send, SHOWN);
     changes_print("To receive (others' since your last sync):", &c->receive, SHOWN);
     if (r->overlaps.len)
-        printf("%sA sync now would report %zu overlap%s.%s\n", ui_style(1, UI_YELLOW),
-               r->overlaps.len, r->overlaps.len == 1 ? "" : "s", ui_style(1, UI_PLAIN));
+        ui_look("A sync now would report %zu overlap%s.\n", r->overlaps.len,
+                r->overlaps.len == 1 ? "" : "s");
 }
 
 static void print_json(struct json_object *info, struct json_object *members,

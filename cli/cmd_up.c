@@ -238,10 +238,9 @@ static int print_result(struct json_object *info, const struct up_options *o)
         ui_warn("%s", warning);
     if (o->public_session)
         ui_warn("everybody who can log in to this server may join");
-    printf("%sjoin%s  steadystate join \"%s\"\n%sssh%s   %s\n", ui_style(STDOUT_FILENO, UI_BOLD),
-           ui_style(STDOUT_FILENO, UI_PLAIN), text, ui_style(STDOUT_FILENO, UI_BOLD),
-           ui_style(STDOUT_FILENO, UI_PLAIN), ssh.p);
-    printf("end   steadystate down %s\n", session_text(info, "id"));
+    ui_label("join", 5, "steadystate join \"%s\"", text);
+    ui_label("ssh", 5, "%s", ssh.p);
+    ui_label("end", 5, "steadystate down %s", session_text(info, "id"));
     return open_terminal(text, o);
 }
 

@@ -149,7 +149,7 @@ void inside_print_files(const char *title, const struct sync_files *files, size_
 {
     if (files->len == 0)
         return;
-    printf("%s\n", title);
+    ui_title("%s\n", title);
     for (size_t i = 0; i < files->len && i < max; i++) {
         cleanup_str struct str name = STR_INIT;
         str_add_printable(&name, files->v[i].path, strlen(files->v[i].path));
@@ -163,7 +163,7 @@ void inside_print_overlaps(const struct merge_report *report)
 {
     if (report->len == 0)
         return;
-    printf("%sOverlaps to look at:%s\n", ui_style(1, UI_YELLOW), ui_style(1, UI_PLAIN));
+    ui_look("Overlaps to look at:\n");
     for (size_t i = 0; i < report->len; i++) {
         const struct merge_overlap *o = &report->v[i];
         cleanup_str struct str text = STR_INIT;

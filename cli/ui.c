@@ -136,13 +136,62 @@ void ui_warn(const char *fmt, ...)
     va_end(ap);
 }
 
+static void put(const char *mark, enum ui_style style, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void put(const char *mark, enum ui_style style, const char *fmt, va_list ap)
+{
+    cleanup_str struct str text = STR_INIT;
+    str_vaddf(&text, fmt, ap);
+    if (text.len && text.p[text.len - 1] == '\n')
+        str_truncate(&text, text.len - 1);
+    const char *begin = style == UI_PLAIN ? "" : ui_style(STDOUT_FILENO, style);
+    printf("%s%s%s%s\n", mark, begin, text.p,
+           style == UI_PLAIN ? "" : ui_style(STDOUT_FILENO, UI_PLAIN));
+}
+
 void ui_say(const char *fmt, ...)
 {
     if (quiet)
         return;
     va_list ap;
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    put(ui_mark(STDOUT_FILENO, UI_MARK_GOOD), UI_PLAIN, fmt, ap);
+    va_end(ap);
+}
+
+void ui_fine(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    put(ui_mark(STDOUT_FILENO, UI_MARK_GOOD), UI_PLAIN, fmt, ap);
+    va_end(ap);
+}
+
+void ui_look(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    put(ui_mark(STDOUT_FILENO, UI_MARK_LOOK), UI_YELLOW, fmt, ap);
+    va_end(ap);
+}
+
+void ui_label(const char *name, int width, const char *fmt, ...)
+{
+    cleanup_str struct str text = STR_INIT;
+    int pad = width - (int)strlen(name);
+    va_list ap;
+    va_start(ap, fmt);
+    str_vaddf(&text, fmt, ap);
+    va_end(ap);
+    printf("%s%s%s%*s %s\n", ui_style(STDOUT_FILENO, UI_BOLD), name,
+           ui_style(STDOUT_FILENO, UI_PLAIN), pad > 0 ? pad : 0, "", text.p);
+}
+
+void ui_title(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    put("", UI_BOLD, fmt, ap);
     va_end(ap);
 }
 
@@ -181,6 +230,17 @@ const char *ui_style(int fd, enum ui_style style)
         [UI_CYAN] = "\033[36m",
     };
     return ui_colour(fd) ? codes[style] : "";
+}
+
+const char *ui_mark(int fd, enum ui_mark mark)
+{
+    static const char *const marks[] = {
+        [UI_MARK_GOOD] = "\033[32m\xe2\x9c\x93\033[0m ",
+        [UI_MARK_LOOK] = "\033[33m!\033[0m ",
+        [UI_MARK_BAD] = "\033[31m\xe2\x9c\x97\033[0m ",
+    };
+    bool there = mark == UI_MARK_LOOK || strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    return there && ui_colour(fd) ? marks[mark] : "";
 }
 
 void ui_print_json(struct json_object *obj)
@@ -285,22 +345,15 @@ struct ui_progress *ui_progress_new(void)
     return p;
 }
 
-static const char *symbol(bool ok)
-{
-    bool utf8 = !plain && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    if (ok)
-        return utf8 ? "\xe2\x9c\x93" : "ok";
-    return utf8 ? "\xe2\x9c\x97" : "failed";
-}
-
 void ui_progress_done(struct ui_progress *p, bool ok)
 {
     if (!p->stage[0] || quiet)
         return;
     double seconds = (double)(clock_mono_ms(&clock_real) - p->since_ms) / 1000.0;
-    fprintf(stderr, "%s  %s%s%s %s (%.1f s)\n", p->open ? "\r\033[K" : "",
-            ui_style(STDERR_FILENO, ok ? UI_GREEN : UI_RED), symbol(ok),
-            ui_style(STDERR_FILENO, UI_PLAIN), p->stage, seconds);
+    const char *mark = ui_mark(STDERR_FILENO, ok ? UI_MARK_GOOD : UI_MARK_BAD);
+    if (!*mark)
+        mark = ok ? "ok " : "failed ";
+    fprintf(stderr, "%s  %s%s (%.1f s)\n", p->open ? "\r\033[K" : "", mark, p->stage, seconds);
     p->stage[0] = '\0';
     p->open = false;
 }

@@ -2,9 +2,9 @@
  * What the CLI shows and how it ends: one visual language for every command.
  *
  * Data goes to stdout, everything else to stderr. Red is a failure, yellow a warning or what waits
- * for somebody, green what went well; no meaning is in the colour alone. Colour and symbols only on
- * a terminal whose locale has them, never with NO_COLOR
- * or --plain, and then no line is rewritten either.
+ * for somebody, green what went well, each with its mark; no meaning is in colour or mark alone.
+ * Both only on a terminal, a mark only where the locale has it, neither with NO_COLOR or --plain,
+ * and with --plain no line is rewritten either.
  */
 #ifndef CLI_UI_H
 #define CLI_UI_H
@@ -40,8 +40,17 @@ int ui_exit_code(int err_code);
 void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line for people on stderr; nothing with -q. */
 void ui_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* What went well, on stdout; nothing with -q. */
+/* What went well, with its mark, on stdout; nothing with -q. The format ends the line. */
 void ui_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same as an answer to what was asked for: also with -q. */
+void ui_fine(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What waits for somebody to look at it, with its mark, on stdout. */
+void ui_look(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A name of `width` columns and what it stands for, on stdout. */
+void ui_label(const char *name, int width, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The heading of a list or a table, on stdout. */
+void ui_title(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_set_quiet(bool quiet);
 bool ui_quiet(void);
 /* No colour, no symbols, no line that is rewritten. */
@@ -59,6 +68,12 @@ enum ui_style { UI_PLAIN, UI_BOLD, UI_DIM, UI_GREEN, UI_YELLOW, UI_RED, UI_CYAN 
 void ui_page(void);
 /* Escape sequence to start a style on fd, or "" without colour; UI_PLAIN ends all. */
 const char *ui_style(int fd, enum ui_style style);
+
+/* In front of a line on fd, in its colour: what went well, what waits for somebody, what is wrong.
+ * "" where there is no colour, and where the locale does not have it: the words behind it say the
+ * same. */
+enum ui_mark { UI_MARK_GOOD, UI_MARK_LOOK, UI_MARK_BAD };
+const char *ui_mark(int fd, enum ui_mark mark);
 
 /* One JSON value on one line of stdout. */
 void ui_print_json(struct json_object *obj);

@@ -280,6 +280,21 @@ static void activity(struct block *b, const struct board *board, const struct pa
 /* --- putting it together -----------------------------------------------------------------------
  */
 
+/* As every command has them in front of its lines (cli/ui.h). */
+static const char *mark_of(const struct page_view *view)
+{
+    switch (view->notice_style) {
+    case STYLE_GOOD:
+        return view->utf8 ? "\xe2\x9c\x93 " : "";
+    case STYLE_BAD:
+        return view->utf8 ? "\xe2\x9c\x97 " : "";
+    case STYLE_WARN:
+        return "! ";
+    default:
+        return "";
+    }
+}
+
 static void footer(struct block *b, const struct page_view *view, bool can_scroll)
 {
     static const char *const keys[][2] = {{"s", "sync"},      {"p", "publish"}, {"d", "diff"},
@@ -290,6 +305,7 @@ static void footer(struct block *b, const struct page_view *view, bool can_scrol
     if (view->notice) {
         cleanup_str struct str clean = STR_INIT;
         str_addc(&clean, ' ');
+        str_adds(&clean, mark_of(view));
         text_add_clean(&clean, view->notice, strlen(view->notice));
         put(b, notice, view->notice_style, clean.p);
     }

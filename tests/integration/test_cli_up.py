@@ -75,6 +75,17 @@ def test_stages_on_a_terminal(server, forge):
     assert "\r\x1b" not in terminal.seen and re.search(r"ok allocated \(\d+\.\d s\)", terminal.seen)
 
 
+def test_look_of_what_is_done(server):
+    """A mark on a terminal that has it, the sentence alone anywhere else."""
+    for n, (env, mark) in enumerate((({"LANG": "C.UTF-8"}, "\033[32m✓\033[0m "), ({"LANG": "C", "LC_ALL": "C"}, ""),
+                                     ({"LANG": "C.UTF-8", "NO_COLOR": "1"}, ""))):
+        person = server.person(f"person{n}")
+        terminal = Terminal(person, "logout", **env)
+        assert terminal.end() == 0 and terminal.seen.startswith(mark + "Logged out of "), terminal.seen
+    person = server.person("last")
+    assert person.cli("logout").stdout.startswith("Logged out of ")
+
+
 def test_look_of_a_failure(server):
     """One prefix for failures and warnings, in colour on a terminal only."""
     person = server.person("ann")
