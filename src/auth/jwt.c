@@ -188,6 +188,12 @@ static int check_times(const struct jwt_signer *s, struct json_object *claims, i
     return 0;
 }
 
+/* These have no other id, so a token for them says everything without `uid`. */
+static bool login_is_id(const char *provider)
+{
+    return strcmp(provider, "sshkey") == 0 || strcmp(provider, "fake") == 0;
+}
+
 static int check_claims(const struct jwt_signer *s, struct json_object *claims,
                         struct identity *who, int64_t *exp, struct err *err)
 {
@@ -196,9 +202,13 @@ static int check_claims(const struct jwt_signer *s, struct json_object *claims,
         return refuse(err, "token is from another issuer");
     if (json_get_str(claims, "sub", SPEC_LOGIN_MAX, &sub, NULL) ||
         json_get_str(claims, "provider", SPEC_PROVIDER_MAX, &provider, NULL) ||
-        json_get_str(claims, "uid", IDENTITY_SUBJECT_MAX, &uid, NULL) ||
         json_get_str(claims, "jti", 64, &jti, NULL) || !*jti)
         return refuse(err, "token lacks a claim");
+    if (json_get_str(claims, "uid", IDENTITY_SUBJECT_MAX, &uid, NULL)) {
+        if (!login_is_id(provider) || json_object_object_get_ex(claims, "uid", NULL))
+            return refuse(err, "token lacks a claim");
+        uid = sub;
+    }
     if (json_object_object_get_ex(claims, "aud", NULL))
         return refuse(err, "token is for somebody else");
     int rc = check_times(s, claims, exp, err);

@@ -111,7 +111,7 @@ int net_allow_check_entry(const char *entry, struct err *err)
     if (parse_network(entry, addr, &bits))
         return 0;
     size_t n = strlen(entry);
-    if (n < 1 || n > 253 || strchr(entry, '/') ||
+    if (n < 1 || n > 253 || entry[0] == '-' || strchr(entry, '/') ||
         strspn(entry, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != n)
         return err_set(err, ERR_INVALID, "'%.80s' is neither a host nor a network", entry);
     return 0;

@@ -1,6 +1,9 @@
 #include <arpa/inet.h>
+#include <ctype.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/net.h"
@@ -87,6 +90,30 @@ static int check_subnets(const struct config *c, struct err *err)
                    "STEADYSTATE_SESSION_SUBNETS: must be an IPv4 network such as 10.213.0.0/16");
 }
 
+/* As engines write references: no option, no blank. The engine itself knows the rest. */
+static bool is_image(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@");
+    return n == strlen(text) && isalnum((unsigned char)text[0]);
+}
+
+/* Only root can run sessions as somebody else, so only then does it matter who that is. The default
+ * account may still be made while the server runs; one that was named is a mistake. */
+static int check_local_user(const struct config *c, struct err *err)
+{
+    if (!ssh_user_is_valid(c->local_user))
+        return err_set(err, ERR_INVALID, "STEADYSTATE_LOCAL_USER: not an account name");
+    if (geteuid() != 0 || c->provider != CONFIG_PROVIDER_LOCAL)
+        return 0;
+    const struct passwd *pw = getpwnam(c->local_user);
+    if (pw && pw->pw_uid == 0)
+        return err_set(err, ERR_INVALID, "STEADYSTATE_LOCAL_USER: sessions never run as root");
+    if (!pw && strcmp(c->local_user, CONFIG_LOCAL_USER) != 0)
+        return err_set(err, ERR_INVALID, "STEADYSTATE_LOCAL_USER: there is no account %s",
+                       c->local_user);
+    return 0;
+}
+
 static int check_compute(const struct config *c, struct err *err)
 {
     if (c->engine && !str_starts_with(c->engine, "unix:///"))
@@ -99,9 +126,10 @@ static int check_compute(const struct config *c, struct err *err)
     if (c->allow_local_repos && c->provider == CONFIG_PROVIDER_CONTAINER)
         return err_set(err, ERR_INVALID,
                        "STEADYSTATE_ALLOW_LOCAL_REPOS: works with the local provider only");
-    if (!ssh_user_is_valid(c->local_user))
-        return err_set(err, ERR_INVALID, "STEADYSTATE_LOCAL_USER: not an account name");
-    return check_subnets(c, err);
+    if (!is_image(c->session_image))
+        return err_set(err, ERR_INVALID, "STEADYSTATE_SESSION_IMAGE: not the name of an image");
+    int rc = check_local_user(c, err);
+    return rc ? rc : check_subnets(c, err);
 }
 
 static int check_links(struct config *c, struct err *err)
@@ -110,6 +138,13 @@ static int check_links(struct config *c, struct err *err)
         char address[NET_ADDR_TEXT];
         net_lan_address(address);
         c->external_host = xstrdup(address);
+    }
+    size_t n = strlen(c->external_host);
+    if (n > 2 && c->external_host[0] == '[' && c->external_host[n - 1] == ']' &&
+        strchr(c->external_host, ':')) {
+        char *bare = xstrndup(c->external_host + 1, n - 2);
+        free(c->external_host);
+        c->external_host = bare;
     }
     if (!ssh_host_is_valid(c->external_host))
         return err_set(err, ERR_INVALID,

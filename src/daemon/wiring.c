@@ -212,7 +212,10 @@ static int open_api(struct wiring *w, const struct config *config, struct err *e
                   .other = config->rate_default_per_min},
         .trust_forwarded = config->rate_trust_forwarded,
     };
-    return api_start(&options, &w->api, err);
+    int rc = api_start(&options, &w->api, err);
+    if (rc == ERR_INVALID && config->tls_cert)
+        return err_wrap(err, "STEADYSTATE_TLS_CERT, STEADYSTATE_TLS_KEY");
+    return rc;
 }
 
 int wiring_open(struct wiring *w, const struct config *config, const struct compute_choice *choice,

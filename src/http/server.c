@@ -407,8 +407,9 @@ int http_server_start(struct loop *loop, const struct http_server_options *optio
         s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info) {
         http_server_free(s);
-        return err_set(err, ERR_FAILED, "cannot start the HTTP server%s",
-                       options->tls_cert_pem ? " (are certificate and key a pair?)" : "");
+        if (options->tls_cert_pem)
+            return err_set(err, ERR_INVALID, "certificate and key cannot be used, or are no pair");
+        return err_set(err, ERR_FAILED, "cannot start the HTTP server");
     }
     steal_fd(&fd);
     s->watch = loop_add_fd(loop, info->epoll_fd, EPOLLIN, on_readable, s);

@@ -69,7 +69,8 @@ struct http_server_options {
     void *payload; /* for gate and handlers */
 };
 
-/* Borrows routes until http_server_free. */
+/* Borrows routes until http_server_free. ERR_INVALID: bind is no address, or certificate and key do
+ * not serve. */
 int http_server_start(struct loop *loop, const struct http_server_options *options,
                       struct http_server **out, struct err *err);
 int http_server_port(const struct http_server *server);

@@ -56,7 +56,7 @@ static int check_modes(const struct session_request *r, struct err *err)
 {
     bool pair = r->mode && strcmp(r->mode, "pair") == 0;
     if (r->mode && !pair && strcmp(r->mode, "collab") != 0)
-        return err_set(err, ERR_INVALID, "'mode' must be collab or pair");
+        return err_set(err, ERR_UNSUPPORTED, "'mode' must be collab or pair");
     if (r->approve && !pair)
         return err_set(err, ERR_INVALID, "'approve' is for mode pair");
     if (r->environment && strcmp(r->environment, "noenv") != 0)

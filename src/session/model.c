@@ -50,7 +50,8 @@ static struct json_object *make_info(const struct session *one)
     json_add_str(obj, "state", session_state_word(one->state));
     json_add_str(obj, "mode", spec->mode);
     json_add_str(obj, "repo_url", spec->repo_url);
-    json_add_str(obj, "branch", spec->branch);
+    /* null: the one that the origin names */
+    json_add(obj, "branch", spec->branch ? json_object_new_string(spec->branch) : NULL);
     json_add_str(obj, "session_branch", spec->session_branch);
     json_add_str(obj, "environment", spec->environment);
     json_add_str(obj, "creator", row->creator_login);

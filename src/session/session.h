@@ -35,7 +35,7 @@
 #define SESSION_LIST_MAX 200 /* limit of one page */
 #define SESSION_LIST_DEFAULT 50
 #define SESSION_ALLOWED_MAX 256      /* names in allowed_users */
-#define SESSION_TTL_MIN 60           /* seconds */
+#define SESSION_TTL_MIN 1            /* seconds */
 #define SESSION_FORGET_AFTER 2592000 /* 30 days: archives and rows of ended sessions */
 #define SESSION_ARCHIVE_PIECE (512 * 1024)
 

@@ -243,6 +243,7 @@ def test_configuration(place):
         "STEADYSTATE_USERS_FILE": "/nonexistent", "STEADYSTATE_TLS_CERT": "/nonexistent",
         "STEADYSTATE_SESSION_SUBNETS": "10.0.0.0", "STEADYSTATE_LOG": "loud", "STEADYSTATE_DATABASE": "mysql://x",
         "RATE_LIMIT_AUTH_PER_MIN": "-1", "STEADYSTATE_SESSION_MEMORY": "all", "STEADYSTATE_EXTERNAL_HOST": "a b",
+        "STEADYSTATE_SESSION_IMAGE": "--privileged",
     }
     for name, value in bad.items():
         for argv in ((), ("--check-config",)):

@@ -190,6 +190,8 @@ static void test_claims(void **state)
         "a\",\"provider\":\"p\",\"uid\":\"1\",\"jti\":\"x\"," TIMES "}",
         "{\"iss\":\"steadystate\",\"sub\":\"a\",\"provider\":\"P\",\"uid\":\"1\",\"jti\":"
         "\"x\"," TIMES "}",
+        "{\"iss\":\"steadystate\",\"sub\":\"a\",\"provider\":\"sshkey\",\"uid\":null,\"jti\":"
+        "\"x\"," TIMES "}",
         "[]",
         "{}",
         "\"text\"",
@@ -199,6 +201,12 @@ static void test_claims(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_claims(*state, bad[i], ERR_UNAUTHENTICATED);
+    assert_claims(*state, CLAIMS, 0);
+    /* where the login is the id, `uid` says nothing more */
+    assert_claims(
+        *state,
+        "{\"iss\":\"steadystate\",\"sub\":\"a\",\"provider\":\"sshkey\",\"jti\":\"x\"," TIMES "}",
+        0);
 }
 
 static void test_headers(void **state)

@@ -73,11 +73,10 @@ static void test_bad_requests(void **state)
         {{.repo_url = "https://[::1]/a.git"}, ERR_INVALID, "repo_url"},
         {{.repo_url = "https://169.254.169.254/a.git"}, ERR_INVALID, "repo_url"},
         {{.repo_url = REPO, .approve = true}, ERR_INVALID, "approve"},
-        {{.repo_url = REPO, .mode = "x"}, ERR_INVALID, "mode"},
+        {{.repo_url = REPO, .mode = "x"}, ERR_UNSUPPORTED, "mode"},
         {{.repo_url = REPO, .environment = "nix"}, ERR_UNSUPPORTED, "noenv"},
         {{.repo_url = REPO, .branch = "-x"}, ERR_INVALID, "branch"},
         {{.repo_url = REPO, .branch = "a..b"}, ERR_INVALID, "branch"},
-        {{.repo_url = REPO, .ttl_secs = 59}, ERR_INVALID, "ttl_secs"},
         {{.repo_url = REPO, .ttl_secs = -1}, ERR_INVALID, "ttl_secs"},
         {{.repo_url = REPO, .ttl_secs = 604801}, ERR_INVALID, "ttl_secs"},
     };
