@@ -287,6 +287,7 @@ class Server:
         self.people = {}
         self.process = None
         self.runs = 0
+        self.argv = [BUILD / "steadystated"]
         self.environment = {
             "PATH": f"{BUILD}:{os.environ['PATH']}",
             "STEADYSTATE_BIND": "127.0.0.1", "STEADYSTATE_PORT": str(self.port),
@@ -312,7 +313,7 @@ class Server:
     def start(self, wait=True):
         self.runs += 1
         with open(self.directory / "log", "ab") as log:
-            self.process = subprocess.Popen([BUILD / "steadystated"], env=self.environment, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen(self.argv, env=self.environment, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, cwd="/")
         if wait:
             wait_for(self.is_up, 30, f"the server to answer\n{self.log()}")

@@ -282,6 +282,21 @@ def test_faults_of_the_engine(place, addresses, fault):
         assert mend in mend_of(findings, *expected)
 
 
+def test_a_server_without_tmux(server_of, place):
+    server = server_of("local", start=False)
+    server.argv = ["unshare", "-m", "sh", "-c", 'mount --bind /dev/null /usr/bin/tmux && exec "$0"', *server.argv]
+    server.start()
+    steady.wait_for(lambda: checks(server), 60, "the server to know what it has")
+    findings = Laptop(place, server.url).doctor()
+    assert "tmux" in named(findings) and "apt install tmux" in mend_of(findings, "tmux")
+    server.stop()
+    server.argv = server.argv[-1:]
+    server.start()
+    steady.wait_for(lambda: checks(server), 60, "the server to know what it has")
+    (place / "again").mkdir()
+    assert "tmux" not in named(Laptop(place / "again", server.url).doctor())
+
+
 def test_an_engine_that_is_gone(place, addresses):
     with world(place, addresses) as (server, laptop):
         os.unlink(place / "engine.sock")

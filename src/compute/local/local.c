@@ -60,6 +60,21 @@ static int check_everything(const struct local *l, struct err *err)
     return files_check_root(l, &account, err);
 }
 
+/* The agent looks in the same places. A session without it is one without a shared terminal. */
+static void check_tmux(struct provider_checks *out)
+{
+    static const char *const places[] = {"/usr/bin/tmux", "/usr/local/bin/tmux", "/bin/tmux"};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        if (access(places[i], X_OK) == 0) {
+            provider_checks_add(out, "tmux", PROVIDER_FINE, NULL, "shared terminals run in %s",
+                                places[i]);
+            return;
+        }
+    }
+    provider_checks_add(out, "tmux", PROVIDER_WARNING, "Run 'apt install tmux' on the server.",
+                        "there is no tmux: no pair sessions, no 'steadystate pair'");
+}
+
 static int local_info(void *self, struct provider_info *out, struct err *err)
 {
     (void)err;
@@ -76,6 +91,7 @@ static int local_info(void *self, struct provider_info *out, struct err *err)
         provider_checks_add(&out->checks, "local", PROVIDER_WRONG,
                             "The message says what is missing; see docs/self-hosting.md.",
                             "local sessions cannot be started: %s", why.msg);
+    check_tmux(&out->checks);
     strv_push(&out->warnings, "local sessions run without a container and as one account: "
                               "collaborators are trusted, authorship can be forged");
     return 0;
