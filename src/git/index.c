@@ -84,6 +84,76 @@ size_t index_position(const struct index *index, const char *path, bool *found)
     return low;
 }
 
+/* Entry i becomes that one; its path stays. */
+static void overwrite(struct index *index, size_t i, const struct index_entry *e)
+{
+    const char *path = index->v[i].path;
+    index->v[i] = *e;
+    index->v[i].path = path;
+}
+
+static void remove_marked(struct index *index, const bool *gone)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < index->len; i++)
+        if (!gone[i])
+            index->v[kept++] = index->v[i];
+    index->len = kept;
+}
+
+/* Entries of `from`, in order, each to its place. */
+static void merge_added(struct index *index, const struct index *from, const size_t *added,
+                        size_t n)
+{
+    size_t left = index->len;
+    cleanup_free struct index_entry *fresh = xcalloc(n + 1, sizeof *fresh);
+    for (size_t i = 0; i < n; i++) {
+        const struct index_entry *e = &from->v[added[i]];
+        index_add(index, e->path, e->path_len);
+        overwrite(index, index->len - 1, e);
+        fresh[i] = index->v[index->len - 1];
+    }
+    size_t to = index->len;
+    while (n > 0) {
+        if (left > 0 && by_path(&index->v[left - 1], &fresh[n - 1]) > 0)
+            index->v[--to] = index->v[--left];
+        else
+            index->v[--to] = fresh[--n];
+    }
+}
+
+void index_replace(struct index *index, const char *const *paths, size_t n,
+                   const struct index *from)
+{
+    cleanup_free bool *gone = xcalloc(index->len + 1, sizeof *gone);
+    cleanup_free size_t *added = xcalloc(n + 1, sizeof *added);
+    size_t n_added = 0;
+    bool any_gone = false;
+    for (size_t i = 0; i < n; i++) {
+        bool was, is;
+        size_t old = index_position(index, paths[i], &was);
+        size_t new = index_position(from, paths[i], &is);
+        index_forget_path(index, paths[i]);
+        if (was && is)
+            overwrite(index, old, &from->v[new]);
+        else if (is)
+            added[n_added++] = new;
+        else if (was)
+            any_gone = gone[old] = true;
+    }
+    if (any_gone)
+        remove_marked(index, gone);
+    if (n_added)
+        merge_added(index, from, added, n_added);
+}
+
+bool index_entry_is_named(const struct index_entry *e, const char *name)
+{
+    size_t n = strlen(name);
+    return e->path_len >= n && memcmp(e->path + e->path_len - n, name, n) == 0 &&
+           (e->path_len == n || e->path[e->path_len - n - 1] == '/');
+}
+
 bool index_has_unmerged(const struct index *index, const char **path)
 {
     for (size_t i = 0; i < index->len; i++)

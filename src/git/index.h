@@ -67,6 +67,12 @@ struct index_entry *index_add(struct index *index, const char *path, size_t len)
 void index_sort(struct index *index);
 /* Position of path at stage 0, or of where it belongs with *found false. */
 size_t index_position(const struct index *index, const char *path, bool *found);
+/* What `from` has of these paths (sorted by bytes, each once) takes the place of what index has of
+ * them. Neither has conflicts. */
+void index_replace(struct index *index, const char *const *paths, size_t n,
+                   const struct index *from);
+/* Is this the last component of the entry's path? */
+bool index_entry_is_named(const struct index_entry *e, const char *name);
 bool index_has_unmerged(const struct index *index, const char **path);
 
 /* Stat data of the file into the entry (not its mode), or the data of a file that git has to look

@@ -25,6 +25,8 @@ bool oid_is_zero(const struct oid *oid);
 
 /* The tree without entries: 4b825dc642cb6eb9a060e54bf8d69288fbee4904. */
 extern const struct oid oid_empty_tree;
+/* The file without content: e69de29bb2d1d6434b8b29ae775ad8c2e48c5391. */
+extern const struct oid oid_empty_blob;
 
 /* SHA-1 of the bytes (no object header). */
 void oid_hash(const void *p, size_t n, struct oid *out);

@@ -29,30 +29,32 @@ static bool exists(const char *dir, const char *name)
     return access(path, F_OK) == 0;
 }
 
-int attrs_config(const struct attrs_repo *repo, bool *all, bool *some, struct err *err)
+int attrs_config(const struct attrs_repo *repo, struct attrs_config *out, struct err *err)
 {
     static const char *const args[] = {"config", "--get-regexp",
-                                       "^core\\.(autocrlf|eol|attributesfile)$", NULL};
+                                       "^core\\.(autocrlf|eol|attributesfile|ignorecase)$", NULL};
     struct git_run run = {
         .kind = GIT_RUN_USER, .git_dir = repo->git_dir, .work_tree = repo->work_tree, .args = args};
-    cleanup_proc_result struct proc_result out = {0, STR_INIT, STR_INIT};
-    *all = false;
-    *some = exists(repo->git_dir, "info/attributes") || exists("/etc", "gitattributes") ||
-            exists(getenv("XDG_CONFIG_HOME"), "git/attributes") ||
-            exists(getenv("HOME"), ".config/git/attributes");
-    int rc = git_run(&run, &out, err);
-    if (rc < 0 && out.status == 1) { /* nothing of it is set */
+    cleanup_proc_result struct proc_result answer = {0, STR_INIT, STR_INIT};
+    *out = (struct attrs_config){0};
+    out->some = exists(repo->git_dir, "info/attributes") || exists("/etc", "gitattributes") ||
+                exists(getenv("XDG_CONFIG_HOME"), "git/attributes") ||
+                exists(getenv("HOME"), ".config/git/attributes");
+    int rc = git_run(&run, &answer, err);
+    if (rc < 0 && answer.status == 1) { /* nothing of it is set */
         err_clear(err);
         return 0;
     }
     if (rc < 0)
         return rc;
     cleanup_strv struct strv lines = STRV_INIT;
-    strv_split(&lines, out.out.p, "\n");
+    strv_split(&lines, answer.out.p, "\n");
     for (size_t i = 0; i < lines.len; i++) {
-        *all |= strcmp(lines.v[i], "core.autocrlf true") == 0 ||
-                strcmp(lines.v[i], "core.eol crlf") == 0;
-        *some |= str_starts_with(lines.v[i], "core.attributesfile");
+        out->all |= strcmp(lines.v[i], "core.autocrlf true") == 0 ||
+                    strcmp(lines.v[i], "core.eol crlf") == 0;
+        out->some |= str_starts_with(lines.v[i], "core.attributesfile");
+        out->ignore_case |= str_starts_with(lines.v[i], "core.ignorecase") &&
+                            strcmp(lines.v[i], "core.ignorecase false") != 0;
     }
     return 0;
 }

@@ -21,9 +21,13 @@ struct attrs_repo {
 /* Can this .gitattributes text ask for a conversion? A quick look that errs on the safe side. */
 bool attrs_text_converts(const char *text, size_t len);
 
-/* Can the person's own configuration or attributes ask for one? *all: every text file is
- * converted (core.autocrlf, core.eol); *some: attributes outside the tree exist. */
-int attrs_config(const struct attrs_repo *repo, bool *all, bool *some, struct err *err);
+/* What the person's own configuration and attributes ask for. */
+struct attrs_config {
+    bool all;         /* every text file is converted (core.autocrlf, core.eol) */
+    bool some;        /* attributes outside the tree exist */
+    bool ignore_case; /* core.ignoreCase */
+};
+int attrs_config(const struct attrs_repo *repo, struct attrs_config *out, struct err *err);
 
 /* Asks git for n paths, by the .gitattributes that are in the worktree now. */
 int attrs_converted(const struct attrs_repo *repo, const char *const *paths, size_t n,

@@ -1,4 +1,5 @@
-/* The worktree as a tree, by git's own rules: `git add -A` into an index of our own. */
+/* The worktree as a tree, by git's own rules (add.h), and what the person's changes are relative
+ * to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,96 +11,49 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "git/run.h"
-#include "git/transport_parse.h"
+#include "sync/add.h"
 #include "sync/attrs.h"
 #include "sync/work.h"
 
 #define SAVED_PREFIX "refs/steadystate/saved/"
 
-static int read_index(struct work *w, const char *name, struct index *out, struct err *err)
+/* git's own index into w->index. *written: status of its file, all zero when there is none. */
+static int read_index(struct work *w, struct stat *written, struct err *err)
 {
     cleanup_str struct str raw = STR_INIT;
-    struct err why = ERR_INIT;
-    int rc = fd_read_file(w->git, name, INDEX_FILE_MAX, &raw, &why);
-    if (rc == ERR_NOT_FOUND)
-        return 0;
-    if (rc < 0)
-        return err_set(err, rc, "%s", why.msg);
-    rc = index_parse(raw.p, raw.len, out, err);
+    *written = (struct stat){0};
+    cleanup_close int fd = openat(w->git, "index", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_errno(err, "open the index");
+    if (fstat(fd, written) < 0)
+        return err_errno(err, "stat the index");
+    if (!S_ISREG(written->st_mode))
+        return err_set(err, ERR_INVALID, "the index is not a file");
+    str_reserve(&raw, (size_t)written->st_size < INDEX_FILE_MAX ? (size_t)written->st_size + 1 : 0);
+    int rc = fd_read_all(fd, INDEX_FILE_MAX, &raw, err);
+    if (rc == 0)
+        rc = index_parse(raw.p, raw.len, &w->index, err);
     if (rc == ERR_UNSUPPORTED)
         return err_wrap(err, "run `git update-index --no-split-index` and `git sparse-checkout "
                              "disable` first");
     return rc;
 }
 
-/* A second name for git's index: same content, same time stamp, which is what tells git which
- * entries it may believe. git replaces the name when it writes. */
-static int borrow_index(struct work *w, struct err *err)
-{
-    unlinkat(w->git, WORK_INDEX, 0);
-    unlinkat(w->git, WORK_INDEX ".lock", 0); /* of a git that was killed */
-    if (linkat(w->git, "index", w->git, WORK_INDEX, 0) < 0 && errno != ENOENT)
-        return err_errno(err, "link the index");
-    return 0;
-}
-
-static int add_all(struct work *w, struct err *err)
-{
-    static const char *const args[] = {"-c",
-                                       "advice.addEmbeddedRepo=false",
-                                       "-c",
-                                       "core.safecrlf=false",
-                                       "-c",
-                                       "core.splitIndex=false",
-                                       "add",
-                                       "-A",
-                                       "--ignore-errors",
-                                       NULL};
-    cleanup_free char *index = xasprintf("%s/" WORK_INDEX, w->git_dir);
-    struct git_run run = {.kind = GIT_RUN_USER,
-                          .git_dir = w->git_dir,
-                          .work_tree = w->place->worktree,
-                          .index_file = index,
-                          .args = args,
-                          .max_output = (size_t)16 << 20};
-    cleanup_proc_result struct proc_result out = {0, STR_INIT, STR_INIT};
-    struct err why = ERR_INIT;
-    int rc = borrow_index(w, err);
-    if (rc < 0)
-        return rc;
-    rc = git_run(&run, &out, &why);
-    /* 1: all but some files, which stay as the index had them (unreadable, a repository without a
-     * commit). They hold up nobody else's work. */
-    if (rc < 0 && out.status == 1) {
-        cleanup_str struct str line = STR_INIT;
-        transport_main_line(out.errs.p, out.errs.len, &line);
-        w->warning = str_detach(&line);
-        rc = 0;
-    } else if (rc < 0) {
-        return err_set(err, rc, "%s", why.msg);
-    }
-    return rc ? rc : read_index(w, WORK_INDEX, &w->index, err);
-}
-
 /* What was staged and is in neither the worktree nor HEAD is kept under a ref, with HEAD as its
  * parent; own commits are kept by the same ref. */
-static int save_staged(struct work *w, struct index *staged, struct err *err)
+static int save_staged(struct work *w, const struct oid *staged, struct err *err)
 {
     cleanup_repo_commit struct repo_commit head = {0};
-    struct oid tree;
     int rc = repo_read_commit(w->disk, &w->head, &head, err);
-    if (rc == 0)
-        rc = index_write_tree(staged, w->disk, &tree, err);
     if (rc < 0)
         return rc;
     bool own = !oid_equal(&w->head, &w->meta.last_synced);
-    bool only_staged = !oid_equal(&tree, &head.tree) && !oid_equal(&tree, &w->disk_tree);
+    bool only_staged = !oid_equal(staged, &head.tree) && !oid_equal(staged, &w->disk_tree);
     if (!own && !only_staged)
         return 0;
     struct repo_person person = {
         .name = w->place->login, .email = (char *)"", .when = (int64_t)w->started};
-    struct repo_commit commit = {.tree = tree,
+    struct repo_commit commit = {.tree = *staged,
                                  .parents = &w->head,
                                  .n_parents = 1,
                                  .author = person,
@@ -188,22 +142,18 @@ static int settle_submodules(struct work *w, struct err *err)
 
 static bool has_attributes_file(const struct index *index)
 {
-    size_t n = sizeof ".gitattributes" - 1;
-    for (size_t i = 0; i < index->len; i++) {
-        const struct index_entry *e = &index->v[i];
-        if (e->path_len >= n && e->path[e->path_len - 1] == 's' &&
-            memcmp(e->path + e->path_len - n, ".gitattributes", n) == 0)
+    for (size_t i = 0; i < index->len; i++)
+        if (index_entry_is_named(&index->v[i], ".gitattributes"))
             return true;
-    }
     return false;
 }
 
-/* What has to be known of the repository and does not depend on the files: found out by a thread of
- * its own while git looks at them. */
+/* --- looking ---------------------------------------------------------------------------------- */
+
+/* The configuration, read by a thread of its own meanwhile. */
 struct aside {
-    struct work *w;
-    struct index staged;
-    bool configured; /* attributes by configuration */
+    const struct work *w;
+    struct attrs_config config;
     int rc;
     struct err err;
 };
@@ -212,41 +162,57 @@ static void *look_aside(void *payload)
 {
     struct aside *a = payload;
     struct attrs_repo repo = {.git_dir = a->w->git_dir, .work_tree = a->w->place->worktree};
-    bool all = false, some = false;
-    a->rc = read_index(a->w, "index", &a->staged, &a->err);
-    if (a->rc == 0)
-        a->rc = attrs_config(&repo, &all, &some, &a->err);
-    a->configured = all || some;
+    a->rc = attrs_config(&repo, &a->config, &a->err);
     return NULL;
 }
 
-static int look(struct work *w, struct aside *a, struct err *err)
+/* git's index, and in a sync the tree of what is staged. */
+static int look_at_index(struct work *w, enum work_mode mode, struct stat *written,
+                         struct oid *staged, struct err *err)
 {
+    const char *path;
+    int rc = read_index(w, written, err);
+    if (rc == 0 && mode != WORK_SNAPSHOT && index_has_unmerged(&w->index, &path))
+        return err_set(err, ERR_CONFLICT,
+                       "%.300s has unresolved conflicts; resolve them, `git add` it, then sync",
+                       path);
+    return rc == 0 && mode == WORK_SYNC ? index_write_tree(&w->index, w->disk, staged, err) : rc;
+}
+
+static int look_at_files(struct work *w, const struct stat *written, bool ignore_case,
+                         struct err *err)
+{
+    if (written->st_ino && !ignore_case && add_changed(w, written))
+        return 0;
+    return add_all(w, err);
+}
+
+static int look(struct work *w, enum work_mode mode, struct oid *staged, struct err *err)
+{
+    struct aside a = {.w = w, .err = ERR_INIT};
+    struct stat written;
     pthread_t thread;
-    bool started = pthread_create(&thread, NULL, look_aside, a) == 0;
-    int rc = add_all(w, err);
+    bool started = pthread_create(&thread, NULL, look_aside, &a) == 0;
+    int rc = look_at_index(w, mode, &written, staged, err);
     if (started)
         pthread_join(thread, NULL);
     else
-        look_aside(a);
-    if (rc == 0 && a->rc < 0)
-        rc = err_set(err, a->rc, "%s", a->err.msg);
+        look_aside(&a);
+    if (rc == 0 && a.rc < 0)
+        rc = err_set(err, a.rc, "%s", a.err.msg);
+    if (rc == 0)
+        rc = look_at_files(w, &written, a.config.ignore_case, err);
+    w->attributes = a.config.all || a.config.some || has_attributes_file(&w->index);
     return rc;
 }
 
 int work_materialize(struct work *w, enum work_mode mode, struct err *err)
 {
-    struct aside a = {.w = w, .staged = INDEX_INIT, .err = ERR_INIT};
-    const char *path;
+    struct oid staged = {{0}};
     int rc = mode == WORK_SYNC ? work_lock_index(w, err) : 0;
     w->started = time(NULL);
     if (rc == 0)
-        rc = look(w, &a, err);
-    cleanup_index struct index staged = a.staged;
-    if (rc == 0 && mode != WORK_SNAPSHOT && index_has_unmerged(&staged, &path))
-        return err_set(err, ERR_CONFLICT,
-                       "%.300s has unresolved conflicts; resolve them, `git add` it, then sync",
-                       path);
+        rc = look(w, mode, &staged, err);
     if (rc == 0)
         rc = choose_base(w, err);
     if (rc == 0)
@@ -256,7 +222,6 @@ int work_materialize(struct work *w, enum work_mode mode, struct err *err)
     if (rc < 0)
         return rc;
     w->local_tree = w->disk_tree;
-    w->attributes = a.configured || has_attributes_file(&w->index);
     return mode == WORK_SYNC ? save_staged(w, &staged, err) : 0;
 }
 

@@ -58,16 +58,15 @@ static int ask_converted(struct refresh *r)
 {
     struct work *w = r->w;
     struct attrs_repo repo = {.git_dir = w->git_dir, .work_tree = w->place->worktree};
-    bool all = false;
-    bool some = false;
+    struct attrs_config config;
     const char **paths = xcalloc(r->changes.len, sizeof *paths);
     for (size_t i = 0; i < r->changes.len; i++)
         paths[i] = r->changes.v[i].path;
-    int rc = attrs_config(&repo, &all, &some, r->err);
-    if (rc == 0 && !all)
+    int rc = attrs_config(&repo, &config, r->err);
+    if (rc == 0 && !config.all)
         rc = attrs_converted(&repo, paths, r->changes.len, r->converted, r->err);
     for (size_t i = 0; i < r->changes.len; i++)
-        r->converted[i] = (all || r->converted[i]) && S_ISREG(r->changes.v[i].new_mode) &&
+        r->converted[i] = (config.all || r->converted[i]) && S_ISREG(r->changes.v[i].new_mode) &&
                           !is_attributes(r->changes.v[i].path);
     free(paths);
     return rc;
@@ -215,6 +214,11 @@ static int write_index(struct refresh *r, const struct oid *tree)
     if (fd < 0)
         return err_errno(r->err, "write the index");
     rc = fd_write_full(fd, raw.p, raw.len, r->err);
+    /* As old as the look at the worktree: git believes no entry whose file is as young as the
+     * index, since it may have been saved again in the same second. */
+    const struct timespec times[2] = {{.tv_sec = r->w->started}, {.tv_sec = r->w->started}};
+    if (rc == 0 && futimens(fd, times) < 0)
+        rc = err_errno(r->err, "write the index");
     if (rc == 0 && renameat(r->w->git, WORK_INDEX, r->w->git, "index") < 0)
         rc = err_errno(r->err, "write the index");
     return rc;

@@ -144,21 +144,20 @@ static int look_at_attributes(struct prepare *p, const struct checkout *c, bool 
 static int choose_slow(struct prepare *p, const struct checkout *c)
 {
     struct attrs_repo repo = {.git_dir = p->git_dir, .work_tree = p->path};
-    bool all;
-    bool some;
-    int rc = attrs_config(&repo, &all, &some, p->err);
+    struct attrs_config config;
+    int rc = attrs_config(&repo, &config, p->err);
     p->slow = xcalloc(p->index.len, sizeof *p->slow);
     if (rc == 0)
-        rc = look_at_attributes(p, c, &some);
-    if (rc < 0 || !(all || some))
+        rc = look_at_attributes(p, c, &config.some);
+    if (rc < 0 || !(config.all || config.some))
         return rc;
     const char **paths = xcalloc(p->index.len, sizeof *paths);
     for (size_t i = 0; i < p->index.len; i++)
         paths[i] = p->index.v[i].path;
-    if (!all)
+    if (!config.all)
         rc = attrs_converted(&repo, paths, p->index.len, p->slow, p->err);
     for (size_t i = 0; i < p->index.len; i++)
-        p->slow[i] = S_ISREG(p->index.v[i].mode) && (all || p->slow[i]);
+        p->slow[i] = S_ISREG(p->index.v[i].mode) && (config.all || p->slow[i]);
     free(paths);
     return rc;
 }

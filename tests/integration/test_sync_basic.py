@@ -46,6 +46,8 @@ def test_two_people(session_of):
     assert {f["file"] for f in second["received"]} == {"README.md", "new/a.txt"}
     assert second["overlaps"] == []
     assert ben.read("README.md") == "ONE\ntwo\nTHREE\n"
+    # git reads a file that is as young as the index, so nothing saved while a sync ran is overlooked
+    assert (ben.tree / ".git/index").stat().st_mtime_ns <= (ben.tree / "README.md").stat().st_mtime_ns
     assert ben.status() == ""
     third = ann.sync()
     assert not third["committed"] and ann.read("b.txt") == "b\n"
