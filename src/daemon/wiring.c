@@ -87,7 +87,9 @@ static int open_names(struct wiring *w, const struct config *config, struct err 
         .bind = config->bind,
         .external_host = config->external_host,
     };
-    return rc ? rc : own_names_new(&options, &w->names, err);
+    if (!rc)
+        rc = own_names_new(&options, &w->names, err);
+    return rc && config->tls_cert ? err_wrap(err, "STEADYSTATE_TLS_CERT") : rc;
 }
 
 static int open_logins(struct wiring *w, const struct config *config, const char *server_id,

@@ -77,8 +77,8 @@ def test_forged_tokens(server):
     bad_claims = [
         {"iss": "other"}, {"iss": None}, {"iss": ["steadystate"]}, {"sub": None}, {"sub": ""}, {"sub": 7},
         {"sub": "a b"}, {"sub": "../x"}, {"sub": "-x"}, {"sub": "x" * 65}, {"sub": "a\u0000"}, {"provider": None},
-        {"provider": "Fake"}, {"uid": None, "provider": "github"}, {"uid": ""}, {"uid": "a b"}, {"uid": "x" * 256}, {"jti": None},
-        {"jti": ""}, {"exp": None}, {"exp": now - 1}, {"exp": str(now + 60)}, {"exp": now + 60.5}, {"exp": True},
+        {"provider": "Fake"}, {"uid": None, "provider": "github"}, {"uid": ""}, {"uid": "a b"}, {"uid": "x" * 256},
+        {"jti": None}, {"jti": ""}, {"exp": None}, {"exp": now - 1}, {"exp": str(now + 60)}, {"exp": now + 60.5}, {"exp": True},
         {"exp": 1 << 70}, {"exp": now + 10_000_000}, {"exp": -1}, {"iat": None}, {"iat": now + 3600},
         {"iat": "now"}, {"nbf": now + 3600}, {"nbf": "x"}, {"aud": "somebody"},
     ]

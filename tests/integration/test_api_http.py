@@ -250,6 +250,12 @@ def test_configuration(place):
             done = refused(place, *argv, **{name: value})
             assert done.returncode not in (0, None), (name, value)
             assert len(done.stderr.splitlines()) == 1 and name in done.stderr, done.stderr
+    junk = place / "junk.pem"
+    junk.write_text("junk")
+    junk.chmod(0o600)
+    done = refused(place, STEADYSTATE_TLS_CERT=str(junk), STEADYSTATE_TLS_KEY=str(junk), STEADYSTATE_PROVIDER="local",
+                   STEADYSTATE_PORT=str(steady.free_port()))
+    assert done.returncode == 1 and "STEADYSTATE_TLS_CERT" in done.stderr, done.stderr
     file = place / "server.conf"
     file.write_text("STEADYSTATE_PORT=9000\nJWT_SECRET=0123456789abcdef0123456789abcdef\nGITHUB_CLIENT_SECRET=hush\n")
     done = refused(place, "--config", str(file), "--check-config", STEADYSTATE_SSH_USER="someone")
