@@ -385,7 +385,8 @@ int apply_structs(struct ycrdt *d, const void *update, size_t n, struct err *err
     return 0;
 }
 
-int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
+/* Into a document that never had anything. */
+static int apply_first(struct ycrdt *d, const void *update, size_t n, struct err *err)
 {
     struct ranges deleted = {NULL, 0, 0};
     if (!load_state(d, update, n, &deleted)) {
@@ -400,6 +401,11 @@ int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
     if (own)
         txn_commit(d, NULL);
     return 0;
+}
+
+int ycrdt_apply(struct ycrdt *d, const void *update, size_t n, struct err *err)
+{
+    return d->nitems > 1 ? apply_structs(d, update, n, err) : apply_first(d, update, n, err);
 }
 
 static uint64_t units_known(const struct ycrdt *d)

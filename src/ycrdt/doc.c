@@ -87,13 +87,16 @@ size_t ycrdt_bytes(const struct ycrdt *d, unsigned text)
 void ycrdt_read(const struct ycrdt *d, unsigned text, struct str *out)
 {
     const struct list *l = text_list(d, text);
-    str_reserve(out, l->bytes);
+    char *begin = str_reserve(out, l->bytes), *p = begin;
     for (uint32_t h = l->start; h;) {
         const struct item *it = item_at(d, h);
-        if (it->kind == K_STRING)
-            str_add(out, item_content(d, it), it->bytes);
+        if (it->kind == K_STRING && it->bytes) {
+            memcpy(p, d->clients[it->client].pool + it->off, it->bytes);
+            p += it->bytes;
+        }
         h = it->right;
     }
+    str_grew(out, (size_t)(p - begin));
 }
 
 void ycrdt_authors(const struct ycrdt *d, unsigned text, struct ycrdt_span **spans, size_t *n)

@@ -4,6 +4,8 @@
 
 #include "ycrdt/internal.h"
 
+#define FEW 16
+
 void ranges_add(struct ranges *r, uint64_t client, uint32_t clock, uint32_t len)
 {
     if (r->len > 0) {
@@ -22,6 +24,14 @@ void ranges_add(struct ranges *r, uint64_t client, uint32_t clock, uint32_t len)
     r->v[r->len++] = (struct range){client, clock, len};
 }
 
+static void reserve(struct ranges *r, size_t n)
+{
+    if (r->cap - r->len >= n)
+        return;
+    r->cap = r->len + n > r->cap * 2 ? r->len + n : r->cap * 2;
+    r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
+}
+
 static int compare(const void *a, const void *b)
 {
     const struct range *x = a, *y = b;
@@ -31,8 +41,6 @@ static int compare(const void *a, const void *b)
         return x->clock < y->clock ? -1 : 1;
     return 0;
 }
-
-#define FEW 16
 
 static void sort(struct range *v, size_t n)
 {
@@ -100,6 +108,8 @@ int ranges_read(struct rd *r, struct ranges *out, struct err *err)
     for (uint64_t c = 0; c < clients; c++) {
         if (!rd_var(r, &client) || !rd_var(r, &count))
             return err_set(err, ERR_INVALID, "malformed update: delete set is cut off");
+        if (count > FEW && count <= rd_left(r) / 2)
+            reserve(out, count);
         for (uint64_t i = 0; i < count; i++) {
             if (!rd_var(r, &clock) || !rd_var(r, &len))
                 return err_set(err, ERR_INVALID, "malformed update: delete set is cut off");

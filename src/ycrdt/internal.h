@@ -337,7 +337,8 @@ uint32_t item_beginning_with(struct ycrdt *d, struct id id);
 void item_place(struct ycrdt *d, uint32_t h, uint32_t left, uint32_t right);
 
 /* load.c: a whole state into an empty document */
-/* True: the structs of the update are in, its deletions are in *deleted and still to be applied.
+/* True: the structs of the update are in; *deleted has those of its deletions that are still to be
+ * applied.
  * False: this is nothing for the quick way, if only because the document is not empty or the update
  * is malformed; nothing was done. */
 bool load_state(struct ycrdt *d, const void *update, size_t n, struct ranges *deleted);

@@ -25,6 +25,7 @@ struct part {
     uint32_t *clock; /* of each, and one more: the client's state */
     uint32_t *cell;  /* by clock >> shift: number of the struct that holds it */
     unsigned shift;
+    bool mixed;   /* some struct refers to another client's */
     bool waiting; /* for a struct of another client */
 };
 
@@ -50,7 +51,7 @@ struct load {
 /* --- reading
  * ---------------------------------------------------------------------------------------- */
 
-/* A client that is not the section's. NO_CLIENT: more are named than there are sections. */
+/* NO_CLIENT: more clients are named than there are sections. */
 static uint32_t client_number(const struct load *l, uint64_t id)
 {
     uint32_t c = client_get(l->d, id);
@@ -64,6 +65,7 @@ struct own {
     uint32_t len;
     uint64_t mask;
     uint64_t bits;
+    bool mixed; /* another one was named */
 };
 
 static struct own own_make(uint64_t id, uint32_t client)
@@ -77,7 +79,7 @@ static struct own own_make(uint64_t id, uint32_t client)
     return own;
 }
 
-REC_INLINE const uint8_t *read_id(const struct load *l, const struct own *own, uint32_t clock,
+REC_INLINE const uint8_t *read_id(const struct load *l, struct own *own, uint32_t clock,
                                   const uint8_t *p, struct id *id)
 {
     uint64_t client, c = 0, w;
@@ -91,6 +93,7 @@ REC_INLINE const uint8_t *read_id(const struct load *l, const struct own *own, u
         if (!p || (id->client = client_number(l, client)) == NO_CLIENT)
             return NULL;
         same = client == own->id;
+        own->mixed = own->mixed || !same;
         p = rec_var(p, &c);
     }
     id->clock = (uint32_t)c;
@@ -98,71 +101,79 @@ REC_INLINE const uint8_t *read_id(const struct load *l, const struct own *own, u
 }
 
 /* Text or a tombstone with a neighbour. False: nothing was read. */
-REC_INLINE bool read_common(const struct load *l, struct rd *r, const struct own *own,
-                            uint32_t clock, struct item *it)
+REC_INLINE bool read_common(const struct load *l, struct rd *r, struct own *own, uint32_t clock,
+                            struct item *it)
 {
-    uint64_t n = 0, len;
+    struct id origin = {NO_CLIENT, 0}, right_origin = {NO_CLIENT, 0};
+    uint64_t n = 0, len, bytes = 0;
     if (rd_left(r) < REC_ROOM)
         return false;
     const uint8_t *p = r->p;
     unsigned info = *p++, kind = info & INFO_KIND;
     if (!(info & (INFO_LEFT | INFO_RIGHT)) || (kind != K_STRING && kind != K_DELETED))
         return false;
-    it->origin = it->right_origin = (struct id){NO_CLIENT, 0};
-    if ((info & INFO_LEFT) && !(p = read_id(l, own, clock, p, &it->origin)))
+    if ((info & INFO_LEFT) && !(p = read_id(l, own, clock, p, &origin)))
         return false;
-    if ((info & INFO_RIGHT) && !(p = read_id(l, own, clock, p, &it->right_origin)))
+    if ((info & INFO_RIGHT) && !(p = read_id(l, own, clock, p, &right_origin)))
         return false;
     p = rec_var(p, &n);
     if (!p || n == 0)
         return false;
     len = n;
-    it->off = it->bytes = 0;
     if (kind == K_STRING) {
         if (n > (uint64_t)(r->end - p))
             return false;
-        it->off = (uint32_t)(p - l->update);
-        it->bytes = (uint32_t)n;
+        bytes = n;
         if (!rec_short_ascii(p, n))
             len = rec_text_units(l->mode, p, n);
-        p += n;
     }
     if (len > YCRDT_MAX_CLOCK - clock)
         return false;
-    it->kind = kind & 0xf;
-    it->deleted = kind == K_DELETED;
-    it->len = (uint32_t)len;
-    r->p = p;
+    r->p = p + bytes;
+    *it = (struct item){.clock = clock,
+                        .len = (uint32_t)len,
+                        .client = own->client & 0xffffff,
+                        .kind = kind & 0xf,
+                        .deleted = kind == K_DELETED,
+                        .origin = origin,
+                        .right_origin = right_origin,
+                        .off = (uint32_t)(p - l->update),
+                        .bytes = (uint32_t)bytes};
     return true;
 }
 
-static bool read_other(struct load *l, struct rd *r, const struct own *own, uint32_t clock,
-                       uint32_t h, struct item *it)
+static bool read_other(struct load *l, struct rd *r, struct own *own, uint32_t clock, uint32_t h,
+                       struct item *it)
 {
     struct rec rec;
-    if (rec_read(r, l->mode, own->id, clock, &rec) != 0)
+    struct id origin = {NO_CLIENT, 0}, right_origin = {NO_CLIENT, 0};
+    if (rec_read(r, l->mode, own->id, clock, &rec) != 0 || rec.kind == K_GC || rec.kind == K_SKIP ||
+        rec.kind == K_TYPE || rec.sub)
         return false;
-    bool alone = !(rec.info & (INFO_LEFT | INFO_RIGHT));
-    if (rec.kind == K_GC || rec.kind == K_SKIP || rec.kind == K_TYPE || rec.sub ||
-        (alone && !rec.root))
-        return false;
-    it->origin = it->right_origin = (struct id){NO_CLIENT, 0};
     if (rec.info & INFO_LEFT)
-        it->origin = (struct id){client_number(l, rec.left_client), rec.left_clock};
+        origin = (struct id){client_number(l, rec.left_client), rec.left_clock};
     if (rec.info & INFO_RIGHT)
-        it->right_origin = (struct id){client_number(l, rec.right_client), rec.right_clock};
-    if (((rec.info & INFO_LEFT) && it->origin.client == NO_CLIENT) ||
-        ((rec.info & INFO_RIGHT) && it->right_origin.client == NO_CLIENT))
+        right_origin = (struct id){client_number(l, rec.right_client), rec.right_clock};
+    if (((rec.info & INFO_LEFT) && origin.client == NO_CLIENT) ||
+        ((rec.info & INFO_RIGHT) && right_origin.client == NO_CLIENT))
         return false;
-    if (alone) {
+    if (!(rec.info & (INFO_LEFT | INFO_RIGHT))) {
+        if (!rec.root)
+            return false;
         VEC_GROW(l->root, l->nroot, l->cap_root);
         l->root[l->nroot++] = (struct root){h, rec.name_len, (const char *)rec.name};
     }
-    it->kind = rec.kind & 0xf;
-    it->deleted = rec.kind == K_DELETED;
-    it->len = rec.len;
-    it->bytes = rec.content_len;
-    it->off = rec.content_len ? (uint32_t)(rec.content - l->update) : 0;
+    own->mixed = own->mixed || ((rec.info & INFO_LEFT) && origin.client != own->client) ||
+                 ((rec.info & INFO_RIGHT) && right_origin.client != own->client);
+    *it = (struct item){.clock = clock,
+                        .len = rec.len,
+                        .client = own->client & 0xffffff,
+                        .kind = rec.kind & 0xf,
+                        .deleted = rec.kind == K_DELETED,
+                        .origin = origin,
+                        .right_origin = right_origin,
+                        .off = rec.content_len ? (uint32_t)(rec.content - l->update) : 0,
+                        .bytes = rec.content_len};
     return true;
 }
 
@@ -183,7 +194,7 @@ static bool read_section(struct load *l, struct rd *r)
         return false;
     if (l->nsect > 0 && id >= d->clients[l->sect[l->nsect - 1]].id)
         return false;
-    const struct own own = own_make(id, client_number(l, id));
+    struct own own = own_make(id, client_number(l, id));
     if (own.client == NO_CLIENT)
         return false;
     l->sect[l->nsect++] = own.client;
@@ -195,13 +206,12 @@ static bool read_section(struct load *l, struct rd *r)
         struct item *it = next_item(d);
         if (!read_common(l, r, &own, at, it) && !read_other(l, r, &own, at, part->first + i, it))
             return false;
-        it->clock = part->clock[i] = at;
-        it->client = own.client & 0xffffff;
-        it->list = 0;
+        part->clock[i] = at;
         at += it->len;
         part->bytes += it->bytes;
     }
     part->clock[count] = at;
+    part->mixed = own.mixed;
     return true;
 }
 
@@ -323,9 +333,11 @@ static void link_next(struct load *l, struct part *part)
         ranges_add(&d->deleted, d->clients[it->client].id, it->clock, it->len);
 }
 
-/* The client whose struct the next one of this part waits for. False: for none. */
+/* The client whose struct the next one of this part waits for. False: it need not. */
 static bool next_waits(const struct load *l, const struct part *part, struct part **cause)
 {
+    if (!part->mixed)
+        return false;
     const struct item *it = item_at(l->d, part->first + part->done);
     const struct id *ids[] = {&it->origin, &it->right_origin};
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
@@ -374,17 +386,25 @@ static void take_roots(struct load *l)
     }
 }
 
+/* Contents of a client's structs come into its pool. */
 static void take_contents(struct load *l, uint32_t client)
 {
     struct ycrdt *d = l->d;
     const struct part *part = &l->part[client];
     struct client *c = &d->clients[client];
     pool_reserve(c, part->bytes);
+    uint32_t at = c->pool_len;
     for (uint32_t h = part->first; h < part->first + part->n; h++) {
         struct item *it = item_at(d, h);
-        if (it->bytes)
-            it->off = pool_add(d, c, (const char *)l->update + it->off, it->bytes);
+        if (it->bytes == 0)
+            continue;
+        memcpy(c->pool + at, l->update + it->off, it->bytes);
+        it->off = at;
+        at += it->bytes;
     }
+    c->pool_len += part->bytes;
+    c->pool_live += part->bytes;
+    d->content += part->bytes;
 }
 
 /* Some struct could be joined with the one in front of it. */
@@ -402,7 +422,32 @@ static bool joinable(const struct load *l, uint32_t client)
     return false;
 }
 
-static bool load_all(struct load *l)
+/* All structs in the stretch are tombstones. */
+static bool is_deleted(const struct load *l, const struct part *part, const struct range *r)
+{
+    uint32_t end = r->clock + r->len;
+    if (!part->n || end > part->clock[part->n])
+        return false;
+    for (uint32_t i = struct_at(part, r->clock); i < part->n && part->clock[i] < end; i++)
+        if (!item_at(l->d, part->first + i)->deleted)
+            return false;
+    return true;
+}
+
+/* Leaves those that have something to do: in a state few have. */
+static void drop_done(const struct load *l, struct ranges *deleted)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < deleted->len; i++) {
+        const struct range *r = &deleted->v[i];
+        uint32_t client = client_find(l->d, r->client);
+        if (client == NO_CLIENT || !is_deleted(l, &l->part[client], r))
+            deleted->v[n++] = *r;
+    }
+    deleted->len = n;
+}
+
+static bool load_all(struct load *l, struct ranges *deleted)
 {
     struct ycrdt *d = l->d;
     for (size_t i = 0; i < l->nsect; i++) {
@@ -420,6 +465,7 @@ static bool load_all(struct load *l)
         d->clients[client].state = l->part[client].clock[l->part[client].n];
         d->merge_new = d->merge_new || joinable(l, client);
     }
+    drop_done(l, deleted);
     return true;
 }
 
@@ -440,7 +486,7 @@ bool load_state(struct ycrdt *d, const void *update, size_t n, struct ranges *de
         return false;
     struct load l = {
         .d = d, .update = update, .mode = d->flags & YCRDT_RAW ? REC_CHECK_RAW : REC_CHECK};
-    bool done = read_all(&l, n, deleted) && load_all(&l);
+    bool done = read_all(&l, n, deleted) && load_all(&l, deleted);
     if (!done) {
         doc_empty(d);
         deleted->len = 0;

@@ -5,19 +5,27 @@
 #ifndef YCRDT_REC_FAST_H
 #define YCRDT_REC_FAST_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "ycrdt/internal.h"
 
 #define REC_INLINE static inline __attribute__((always_inline))
 
-/* Units of a short text if it is ASCII, else 0. */
-static inline uint64_t rec_short_ascii(const uint8_t *p, uint64_t n)
+#define REC_SHORT 16 /* bytes */
+
+/* Whether a text is short and ASCII; REC_SHORT bytes can be read there. */
+static inline bool rec_short_ascii(const uint8_t *p, uint64_t n)
 {
-    uint8_t any = 0;
-    if (n > 12)
-        return 0;
-    for (uint64_t i = 0; i < n; i++)
-        any |= p[i];
-    return any < 0x80 ? n : 0;
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t a, b;
+    if (n > REC_SHORT)
+        return false;
+    memcpy(&a, p, sizeof a);
+    if (n <= sizeof a)
+        return (htole64(a) << (8 * (sizeof a - n)) & high) == 0;
+    memcpy(&b, p + n - sizeof b, sizeof b);
+    return ((a | b) & high) == 0;
 }
 
 /* SIZE_MAX: not valid. */
@@ -28,7 +36,7 @@ static inline uint64_t rec_text_units(enum rec_mode mode, const uint8_t *p, uint
     return mode == REC_TRUST ? utf_count((const char *)p, n) : n;
 }
 
-#define REC_ROOM 64 /* more bytes than the numbers of such a struct can take */
+#define REC_ROOM 64 /* more bytes than the numbers of such a struct and REC_SHORT */
 
 static inline const uint8_t *rec_var_long(const uint8_t *p, uint64_t *out)
 {
@@ -95,9 +103,7 @@ REC_INLINE bool rec_read_common(struct rd *r, enum rec_mode mode, uint64_t clien
             return false;
         rec->content = p;
         rec->content_len = (uint32_t)n;
-        len = rec_short_ascii(p, n);
-        if (len == 0)
-            len = rec_text_units(mode, p, n);
+        len = rec_short_ascii(p, n) ? n : rec_text_units(mode, p, n);
         p += n;
     } else {
         len = n;

@@ -176,11 +176,13 @@ void doc_empty(struct ycrdt *d)
         idx_free(&d->clients[c].idx);
         free(d->clients[c].pool);
     }
-    memset(d->client_hash, 0, ((size_t)d->client_mask + 1) * sizeof *d->client_hash);
-    d->clients[0] = (struct client){.id = d->clients[0].id};
-    d->nclients = 1;
-    d->last_client = 0;
-    client_hash_add(d, 0);
+    uint64_t own = d->clients[0].id;
+    free(d->clients);
+    free(d->client_hash);
+    d->clients = NULL;
+    d->client_hash = NULL;
+    d->nclients = d->cap_clients = d->client_mask = d->last_client = 0;
+    client_get(d, own);
     for (uint32_t l = 1; l < d->nlists; l++) {
         struct list *list = &d->lists[l];
         list->start = list->end = list->units = list->bytes = 0;

@@ -66,7 +66,7 @@ static void concurrent_state(uint32_t random, int steps, struct str *out)
 static void test_states(void **state)
 {
     (void)state;
-    for (uint32_t seed = 0; seed < 40; seed++) {
+    for (uint32_t seed = 0; seed < 25; seed++) {
         cleanup_str struct str u = STR_INIT, again = STR_INIT;
         cleanup_ycrdt struct ycrdt *d = ycrdt_new(300, 0);
         struct ranges deleted = {NULL, 0, 0};
@@ -86,15 +86,50 @@ static void test_states(void **state)
     }
 }
 
+/* Updates that were merged without a document: text that is still to be deleted, wholly or in part,
+ * structs that are still to be joined, and now and then one that is not there. */
+static void test_merged(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 25; seed++) {
+        struct ycrdt *d[DOCS];
+        struct str log[60];
+        struct ycrdt_buf part[60];
+        cleanup_str struct str merged = STR_INIT;
+        uint32_t random = seed;
+        for (uint32_t i = 0; i < DOCS; i++)
+            d[i] = ycrdt_new(i + 1, 0);
+        for (size_t i = 0; i < ARRAY_LEN(log); i++) {
+            struct ycrdt *at = d[next(&random) % DOCS];
+            if (next(&random) % 4 == 0)
+                sync(d[next(&random) % DOCS], at);
+            log[i] = (struct str)STR_INIT;
+            ycrdt_begin(at);
+            edit(at, next(&random));
+            ycrdt_commit(at, &log[i]);
+            part[i] = (struct ycrdt_buf){log[i].p, log[i].len};
+        }
+        size_t first = seed % 4 == 3;
+        assert_int_equal(ycrdt_merge_updates(part + first, ARRAY_LEN(part) - first, &merged, NULL),
+                         0);
+        check_both_ways(9, 0, merged.p, merged.len);
+        check_both_ways(1, 0, merged.p, merged.len);
+        for (int i = 0; i < DOCS; i++)
+            ycrdt_free(d[i]);
+        for (size_t i = 0; i < ARRAY_LEN(log); i++)
+            str_release(&log[i]);
+    }
+}
+
 /* One byte changed, cut off, or doubled: whatever that means, it means the same both ways. */
 static void test_damaged(void **state)
 {
     (void)state;
     uint32_t random = 4711;
-    for (uint32_t seed = 0; seed < 6; seed++) {
+    for (uint32_t seed = 0; seed < 4; seed++) {
         cleanup_str struct str u = STR_INIT;
         concurrent_state(seed, 30 + (int)seed * 20, &u);
-        for (size_t i = 0; i < u.len && i < 600; i++) {
+        for (size_t i = 0; i < u.len && i < 250; i++) {
             char *bad = xmemdup(u.p, u.len);
             bad[i] = (char)(bad[i] ^ (1 << next(&random) % 8));
             check_both_ways(1, 0, bad, u.len);
@@ -195,9 +230,9 @@ static void test_parked_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_uneven),        cmocka_unit_test(test_not_plain),
-        cmocka_unit_test(test_parked_before),
+        cmocka_unit_test(test_states),    cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_uneven),
+        cmocka_unit_test(test_not_plain), cmocka_unit_test(test_parked_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
