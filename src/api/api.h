@@ -16,6 +16,8 @@
 #include "session/session.h"
 #include "store/store.h"
 
+#define API_LOGINS_EACH 8 /* calls to one login provider that run at once */
+
 /* Requests a minute of one address, 0: as many as they like. */
 struct api_rates {
     int token; /* POST /auth/token */

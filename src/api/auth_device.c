@@ -123,7 +123,7 @@ void api_auth_device(struct http_request *req, void *payload)
     auth_start_out_init(&s->out);
     if (provider->ops->blocking) {
         s->ticket = api_defer(api, req);
-        work_submit(api->options.pool, run_start, started, s);
+        work_submit_lane(api->options.pool, provider, API_LOGINS_EACH, run_start, started, s);
         return;
     }
     run_start(s);
@@ -239,7 +239,7 @@ static void ask_provider(struct api *api, struct http_request *req, struct polli
     p->code = auth_providers_get(api->options.providers, p->device.provider, &p->provider, &p->err);
     if (!p->code && p->provider->ops->blocking) {
         p->ticket = api_defer(api, req);
-        work_submit(api->options.pool, run_poll, polled, p);
+        work_submit_lane(api->options.pool, p->provider, API_LOGINS_EACH, run_poll, polled, p);
         return;
     }
     if (!p->code)

@@ -101,7 +101,7 @@ static void ask(struct api *api, struct http_request *req, struct auth_provider 
     a->token = xstrdup(token);
     if (provider->ops->blocking) {
         a->ticket = api_defer(api, req);
-        work_submit(api->options.pool, run_identity, identified, a);
+        work_submit_lane(api->options.pool, provider, API_LOGINS_EACH, run_identity, identified, a);
         return;
     }
     run_identity(a);

@@ -11,11 +11,16 @@
 #define CODE_BYTES 32
 #define SLOW_DOWN_S 5
 
-/* Codes whose provider is being asked right now. */
+/* A code whose provider is being asked right now. */
+struct busy {
+    char hash[AUTH_HASH_LEN + 1];
+    char *provider;
+};
+
 struct devices {
     struct store *store;
     const struct clock *clock;
-    char busy[DEVICE_BUSY_MAX][AUTH_HASH_LEN + 1];
+    struct busy busy[DEVICE_BUSY_MAX];
     size_t n_busy;
 };
 
@@ -29,6 +34,8 @@ struct devices *devices_new(struct store *store, const struct clock *clock)
 
 void devices_free(struct devices *d)
 {
+    for (size_t i = 0; d && i < d->n_busy; i++)
+        free(d->busy[i].provider);
     free(d);
 }
 
@@ -69,19 +76,36 @@ void device_poll_release(struct device_poll *p)
     memset(p, 0, sizeof *p);
 }
 
-static char *busy_find(struct devices *d, const char *hash)
+static struct busy *busy_find(struct devices *d, const char *hash)
 {
     for (size_t i = 0; i < d->n_busy; i++)
-        if (strcmp(d->busy[i], hash) == 0)
-            return d->busy[i];
+        if (strcmp(d->busy[i].hash, hash) == 0)
+            return &d->busy[i];
     return NULL;
+}
+
+/* A provider that does not answer leaves room for the others. */
+static bool busy_is_full(const struct devices *d, const char *provider)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_busy; i++)
+        n += strcmp(d->busy[i].provider, provider) == 0;
+    return n >= DEVICE_BUSY_EACH_MAX || d->n_busy == DEVICE_BUSY_MAX;
+}
+
+static void busy_begin(struct devices *d, const char *hash, const char *provider)
+{
+    struct busy *b = &d->busy[d->n_busy++];
+    memcpy(b->hash, hash, sizeof b->hash);
+    b->provider = xstrdup(provider);
 }
 
 static void busy_end(struct devices *d, const char *hash)
 {
-    char *at = busy_find(d, hash);
+    struct busy *at = busy_find(d, hash);
     BUG_ON(!at);
-    memmove(at, d->busy[--d->n_busy], AUTH_HASH_LEN + 1);
+    free(at->provider);
+    *at = d->busy[--d->n_busy];
 }
 
 /* Milliseconds, since providers refuse a poll that is half a second early. The machine may have
@@ -96,7 +120,7 @@ static enum device_step step_of(struct devices *d, const struct store_device *ro
 {
     if (row->expires_at <= clock_now(d->clock))
         return DEVICE_EXPIRED;
-    if (busy_find(d, row->hash) || d->n_busy == DEVICE_BUSY_MAX)
+    if (busy_find(d, row->hash) || busy_is_full(d, row->provider))
         return DEVICE_PENDING;
     return has_answer || is_due(d, row) ? DEVICE_ASK : DEVICE_PENDING;
 }
@@ -129,7 +153,7 @@ int devices_poll_begin(struct devices *d, const char *code, bool has_answer, str
         *step = step_of(d, &row, has_answer);
     }
     if (!rc && *step == DEVICE_ASK)
-        memcpy(d->busy[d->n_busy++], p->hash, sizeof p->hash);
+        busy_begin(d, p->hash, p->provider);
     store_device_release(&row);
     return rc ? err_set(err, rc, "%s", why.msg) : 0;
 }

@@ -17,8 +17,9 @@
 #include "base/str.h"
 #include "store/store.h"
 
-#define DEVICE_CODE_LEN 43 /* 256 bits, base64url */
-#define DEVICE_BUSY_MAX 64 /* polls under way at once */
+#define DEVICE_CODE_LEN 43      /* 256 bits, base64url */
+#define DEVICE_BUSY_MAX 64      /* polls under way at once */
+#define DEVICE_BUSY_EACH_MAX 16 /* of them at one provider */
 #define DEVICE_INTERVAL_MAX 300
 #define DEVICE_LIFE_MAX 3600
 #define DEVICE_BACK_OFF_MAX 30 /* s: the interval doubles up to this while a provider fails */

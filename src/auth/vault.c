@@ -2,13 +2,17 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
 struct vault {
     struct store *store;
     struct seal_ring *ring;
-    pthread_mutex_t lock; /* around look, renew, put: a refresh token works once */
+    pthread_mutex_t
+        lock; /* guards what follows, and changes of rows; not held while a forge is asked */
+    pthread_cond_t renewed;
+    struct strv renewing; /* "provider/subject": a refresh token works once */
 };
 
 struct vault *vault_new(struct store *store, struct seal_ring *ring)
@@ -16,7 +20,9 @@ struct vault *vault_new(struct store *store, struct seal_ring *ring)
     struct vault *v = xcalloc(1, sizeof *v);
     v->store = store;
     v->ring = ring;
+    v->renewing = (struct strv)STRV_INIT;
     pthread_mutex_init(&v->lock, NULL);
+    pthread_cond_init(&v->renewed, NULL);
     return v;
 }
 
@@ -25,6 +31,8 @@ void vault_free(struct vault *v)
     if (!v)
         return;
     seal_ring_free(v->ring);
+    strv_release(&v->renewing);
+    pthread_cond_destroy(&v->renewed);
     pthread_mutex_destroy(&v->lock);
     free(v);
 }
@@ -56,8 +64,8 @@ static int open_one(const struct vault *v, const struct store_token *t, const ch
     return seal_open(v->ring, context, sealed, out, err);
 }
 
-int vault_put(struct vault *v, const struct identity *who, const struct oauth_tokens *tokens,
-              int64_t now, struct err *err)
+static int put_locked(struct vault *v, const struct identity *who,
+                      const struct oauth_tokens *tokens, int64_t now, struct err *err)
 {
     struct store_token row = {0};
     int rc;
@@ -74,30 +82,61 @@ int vault_put(struct vault *v, const struct identity *who, const struct oauth_to
     return rc;
 }
 
+int vault_put(struct vault *v, const struct identity *who, const struct oauth_tokens *tokens,
+              int64_t now, struct err *err)
+{
+    pthread_mutex_lock(&v->lock);
+    int rc = put_locked(v, who, tokens, now, err);
+    pthread_mutex_unlock(&v->lock);
+    return rc;
+}
+
+/* Whether a new login has put other tokens into the row while the forge was asked. */
+static bool is_replaced(struct vault *v, const struct store_token *row)
+{
+    struct store_token there;
+    if (store_token_get(v->store, row->provider, row->subject, &there, NULL))
+        return false;
+    bool same = there.refresh && strcmp(there.refresh, row->refresh) == 0;
+    store_token_release(&there);
+    return !same;
+}
+
+/* Writes what a renewal brought, before it is used: an answer that is lost later costs nothing. */
+static int keep_renewed(struct vault *v, const struct store_token *row, int code,
+                        const struct oauth_tokens *fresh, int64_t now, struct err *err)
+{
+    const struct identity who = {row->provider, row->subject, NULL};
+    if (is_replaced(v, row))
+        return code;
+    if (code == ERR_DENIED)
+        store_token_delete(v->store, row->provider, row->subject, NULL);
+    return code ? code : put_locked(v, &who, fresh, now, err);
+}
+
+/* Called and left with the lock held. */
 static int renew(struct vault *v, struct auth_provider *provider, const struct store_token *row,
                  int64_t now, struct str *token, int64_t *ends_at, struct err *err)
 {
     cleanup_str_secret struct str refresh = STR_INIT;
     cleanup_oauth_tokens struct oauth_tokens fresh = {0};
     int rc = open_one(v, row, "refresh", row->refresh, &refresh, err);
-    if (rc == 0)
-        rc = provider->ops->renew(provider, refresh.p, &fresh, err);
-    if (rc == ERR_DENIED)
-        store_token_delete(v->store, row->provider, row->subject, NULL);
     if (rc)
         return rc;
+    pthread_mutex_unlock(&v->lock);
+    rc = provider->ops->renew(provider, refresh.p, &fresh, err);
     /* Some providers go on with the old refresh token. */
-    if (!fresh.refresh)
+    if (rc == 0 && !fresh.refresh)
         fresh.refresh = xstrdup(refresh.p);
-    const struct identity who = {row->provider, row->subject, NULL};
-    /* Written before it is used: an answer that is lost after this point costs nothing. */
-    if ((rc = vault_put(v, &who, &fresh, now, err)))
+    pthread_mutex_lock(&v->lock);
+    if ((rc = keep_renewed(v, row, rc, &fresh, now, err)))
         return rc;
     str_adds(token, fresh.access);
     *ends_at = fresh.expires_in ? now + fresh.expires_in : 0;
     return 0;
 }
 
+/* Alone among the renewals of this person: the row is read when it is its turn. */
 static int access_locked(struct vault *v, struct auth_provider *provider, const char *subject,
                          int64_t now, struct str *token, int64_t *ends_at, struct err *err)
 {
@@ -120,9 +159,15 @@ static int access_locked(struct vault *v, struct auth_provider *provider, const 
 int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
                  struct str *token, int64_t *ends_at, struct err *err)
 {
+    cleanup_free char *key = context_of(provider->ops->name, subject, "");
     *ends_at = 0;
     pthread_mutex_lock(&v->lock);
+    while (strv_has(&v->renewing, key))
+        pthread_cond_wait(&v->renewed, &v->lock);
+    strv_push(&v->renewing, key);
     int rc = access_locked(v, provider, subject, now, token, ends_at, err);
+    strv_drop(&v->renewing, key);
+    pthread_cond_broadcast(&v->renewed);
     pthread_mutex_unlock(&v->lock);
     return rc;
 }

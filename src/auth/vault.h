@@ -1,7 +1,7 @@
 /*
  * Provider tokens of the people who logged in: sealed in the store, opened only here, renewed
  * before they end. They are for the server's own calls and for the agent of a session that needs
- * them. Any thread; one renewal at a time.
+ * them. Any thread; one renewal of a person's token at a time, those of others meanwhile.
  */
 #ifndef AUTH_VAULT_H
 #define AUTH_VAULT_H

@@ -258,6 +258,18 @@ bool strv_has(const struct strv *v, const char *text)
     return false;
 }
 
+void strv_drop(struct strv *v, const char *text)
+{
+    for (size_t i = 0; i < v->len; i++) {
+        if (strcmp(v->v[i], text) != 0)
+            continue;
+        free(v->v[i]);
+        v->v[i] = v->v[--v->len];
+        v->v[v->len] = NULL;
+        return;
+    }
+}
+
 void strv_release(struct strv *v)
 {
     for (size_t i = 0; i < v->len; i++)

@@ -78,6 +78,8 @@ void strv_pushl(struct strv *v, ...) __attribute__((sentinel));
 /* Splits at any of the bytes in `seps`, leaving out empty parts. */
 void strv_split(struct strv *v, const char *text, const char *seps);
 bool strv_has(const struct strv *v, const char *text);
+/* Takes the first that equals out; the last one takes its place. */
+void strv_drop(struct strv *v, const char *text);
 void strv_release(struct strv *v);
 #define cleanup_strv cleanup(strv_release)
 

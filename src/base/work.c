@@ -18,12 +18,23 @@ struct job {
     work_fn run;
     work_fn done;
     void *payload;
+    struct lane *lane;
     struct job *next;
 };
 
 struct queue {
     struct job *first;
     struct job *last;
+};
+
+/* Exists while something of it waits or runs. */
+struct lane {
+    const void *id;
+    size_t most;
+    size_t running;
+    size_t queued;
+    struct queue todo;
+    struct lane *next;
 };
 
 struct work_pool {
@@ -33,13 +44,12 @@ struct work_pool {
     size_t max_threads;
 
     pthread_mutex_t lock;
-    pthread_cond_t more;  /* todo or ending changed */
+    pthread_cond_t more;  /* lanes or ending changed */
     pthread_cond_t fewer; /* threads changed */
-    struct queue todo;
+    struct lane *lanes;   /* the one that was served last stands last */
     struct queue finished;
     size_t threads;
     size_t idle;
-    size_t queued;
     bool ending;
 };
 
@@ -62,6 +72,61 @@ static struct job *pop(struct queue *q)
             q->last = NULL;
     }
     return job;
+}
+
+static struct lane *lane_of(struct work_pool *pool, const void *id, size_t most)
+{
+    struct lane **at = &pool->lanes;
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    if (!*at) {
+        *at = xcalloc(1, sizeof **at);
+        **at = (struct lane){.id = id, .most = most};
+    }
+    return *at;
+}
+
+/* Jobs that could run now if there were threads. */
+static size_t ready(const struct work_pool *pool)
+{
+    size_t n = 0;
+    for (const struct lane *l = pool->lanes; l; l = l->next) {
+        size_t room = l->most - l->running;
+        n += l->queued < room ? l->queued : room;
+    }
+    return n;
+}
+
+/* The next job of the lane whose turn it is; NULL: none may run. */
+static struct job *take(struct work_pool *pool)
+{
+    struct lane **at = &pool->lanes;
+    while (*at && (!(*at)->queued || (*at)->running == (*at)->most))
+        at = &(*at)->next;
+    struct lane *lane = *at;
+    if (!lane)
+        return NULL;
+    *at = lane->next;
+    lane->next = NULL;
+    while (*at)
+        at = &(*at)->next;
+    *at = lane;
+    lane->queued--;
+    lane->running++;
+    return pop(&lane->todo);
+}
+
+static void leave(struct work_pool *pool, struct job *job)
+{
+    struct lane *lane = job->lane;
+    job->lane = NULL;
+    if (--lane->running || lane->queued)
+        return;
+    struct lane **at = &pool->lanes;
+    while (*at != lane)
+        at = &(*at)->next;
+    *at = lane->next;
+    free(lane);
 }
 
 static void notify(struct work_pool *pool)
@@ -100,10 +165,10 @@ static bool wait_for_work(struct work_pool *pool)
     until.tv_sec += WORK_IDLE_MS / 1000;
     pool->idle++;
     int rc = 0;
-    while (!pool->todo.first && !pool->ending && rc != ETIMEDOUT)
+    while (!ready(pool) && !pool->ending && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&pool->more, &pool->lock, &until);
     pool->idle--;
-    return pool->todo.first && !pool->ending;
+    return ready(pool) && !pool->ending;
 }
 
 static void *worker(void *payload)
@@ -111,11 +176,11 @@ static void *worker(void *payload)
     struct work_pool *pool = payload;
     pthread_mutex_lock(&pool->lock);
     while (wait_for_work(pool)) {
-        struct job *job = pop(&pool->todo);
-        pool->queued--;
+        struct job *job = take(pool);
         pthread_mutex_unlock(&pool->lock);
         job->run(job->payload);
         pthread_mutex_lock(&pool->lock);
+        leave(pool, job);
         push(&pool->finished, job);
         notify(pool);
     }
@@ -177,8 +242,12 @@ void work_pool_free(struct work_pool *pool)
     pthread_cond_broadcast(&pool->more);
     while (pool->threads > 0)
         pthread_cond_wait(&pool->fewer, &pool->lock);
-    for (struct job *job; (job = pop(&pool->todo));)
-        push(&pool->finished, job);
+    for (struct lane *l; (l = pool->lanes);) {
+        for (struct job *job; (job = pop(&l->todo));)
+            push(&pool->finished, job);
+        pool->lanes = l->next;
+        free(l);
+    }
     pthread_mutex_unlock(&pool->lock);
     call_done(pool);
     loop_remove(pool->watch);
@@ -191,19 +260,25 @@ void work_pool_free(struct work_pool *pool)
 
 void work_submit(struct work_pool *pool, work_fn run, work_fn done, void *payload)
 {
+    work_submit_lane(pool, NULL, pool->max_threads, run, done, payload);
+}
+
+void work_submit_lane(struct work_pool *pool, const void *lane, size_t most, work_fn run,
+                      work_fn done, void *payload)
+{
     struct job *job = xcalloc(1, sizeof *job);
     *job = (struct job){.run = run, .done = done, .payload = payload};
     pthread_mutex_lock(&pool->lock);
-    push(&pool->todo, job);
-    pool->queued++;
+    job->lane = lane_of(pool, lane, most);
+    push(&job->lane->todo, job);
+    job->lane->queued++;
     bool alone = false;
-    if (pool->queued > pool->idle && pool->threads < pool->max_threads) {
+    if (ready(pool) > pool->idle && pool->threads < pool->max_threads) {
         if (start_thread(pool) == 0) {
             pool->threads++;
         } else if (pool->threads == 0) {
             alone = true;
-            job = pop(&pool->todo);
-            pool->queued--;
+            job = take(pool);
         }
     }
     pthread_cond_signal(&pool->more);
@@ -212,6 +287,7 @@ void work_submit(struct work_pool *pool, work_fn run, work_fn done, void *payloa
         return;
     job->run(job->payload);
     pthread_mutex_lock(&pool->lock);
+    leave(pool, job);
     push(&pool->finished, job);
     notify(pool);
     pthread_mutex_unlock(&pool->lock);

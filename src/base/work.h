@@ -28,4 +28,10 @@ void work_pool_free(struct work_pool *pool);
  * run is called right here. */
 void work_submit(struct work_pool *pool, work_fn run, work_fn done, void *payload);
 
+/* The same in a lane of its own, of which at most `most` jobs run at once: what waits for one slow
+ * counterpart leaves threads to the others. Lanes take turns. `lane` is any address that stands for
+ * the counterpart; it is not looked at. The same `most` each time. */
+void work_submit_lane(struct work_pool *pool, const void *lane, size_t most, work_fn run,
+                      work_fn done, void *payload);
+
 #endif

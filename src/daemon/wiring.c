@@ -9,8 +9,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "directory/lookup.h"
 
-#define API_WORKERS 8
+/* Threads come and go with the work. Lanes: 3 providers' logins, 4 kinds of questions, 8 jobs each;
+ * 2 forges. */
+#define API_WORKERS 56
+#define FETCHERS (2 * LOOKUPS_EACH)
 #define TLS_FILE_MAX (1024 * 1024)
 
 int wiring_server_id(const struct config *config, char **out, struct err *err)
@@ -131,6 +135,7 @@ static void open_directory(struct wiring *w, const struct config *config)
                                         .vault = w->vault,
                                         .store = w->store,
                                         .pool = w->pool,
+                                        .fetchers = w->fetchers,
                                         .clock = &clock_real};
     size_t n = 0;
     if (config->github_client_id)
@@ -229,6 +234,7 @@ int wiring_open(struct wiring *w, const struct config *config, const struct comp
         (rc = keeper_stub_new(w->loop, steal_fd(&keeper->fd), on_keeper_lost, w, &w->stub, err)) !=
             0 ||
         (rc = work_pool_new(w->loop, API_WORKERS, &w->pool, err)) != 0 ||
+        (rc = work_pool_new(w->loop, FETCHERS, &w->fetchers, err)) != 0 ||
         (rc = store_open(config->database, &w->store, err)) != 0 ||
         (rc = open_names(w, config, err)) != 0 ||
         (rc = open_logins(w, config, server_id, err)) != 0 ||
@@ -243,6 +249,7 @@ void wiring_close(struct wiring *w)
 {
     sessions_free(w->sessions);
     work_pool_free(w->pool);
+    work_pool_free(w->fetchers);
     keeper_stub_free(w->stub);
     api_free(w->api);
     directory_free(w->directory);

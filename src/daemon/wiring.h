@@ -16,6 +16,7 @@
 struct wiring {
     struct loop *loop;
     struct work_pool *pool;
+    struct work_pool *fetchers; /* what jobs of the pool wait for */
     struct store *store;
     struct users *users;
     struct own_names *names;

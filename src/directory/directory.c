@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "directory/key_cache.h"
+#include "directory/lookup.h"
 
 struct directory {
     struct directory_options options;
@@ -72,22 +73,6 @@ static bool is_there(const struct question *q, const char *provider, const char 
     return false;
 }
 
-/* What a person of this number is called now; the login is where they were seen last. Whoever has
- * that login now may be somebody else, and whoever was renamed is still there. */
-static int find_by_id(struct question *q, const struct directory_forge *f, const char *login,
-                      const char *subject, struct forge_person *out)
-{
-    const struct forge forge = asked_as(q, f);
-    int rc = forge_person(&forge, login, out, &q->err);
-    if (rc == 0 && strcmp(out->subject, subject) == 0)
-        return 0;
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    err_clear(&q->err);
-    forge_person_release(out);
-    return forge_person_by_id(&forge, subject, out, &q->err);
-}
-
 /* The forges' own addresses that tell nobody anything and are still somebody's. */
 static char *no_reply(const struct directory_forge *f, const char *subject, const char *login)
 {
@@ -106,45 +91,39 @@ static void keep(struct question *q, const char *provider, const char *login, co
     *keys = (struct strv)STRV_INIT;
 }
 
-/* Somebody of a forge by their number. `login` is right when it comes from the forge's own list of
- * a moment ago, else it is what they were called last. */
-static int add_forge_person(struct question *q, const struct directory_forge *f, const char *login,
-                            const char *subject, bool login_is_right, const char *rule)
+static struct lookup_how how_to_ask(const struct question *q)
 {
-    struct directory *d = q->directory;
-    cleanup_strv struct strv keys = STRV_INIT;
-    struct forge_person now_called = {0};
-    cleanup_free char *cached_login = NULL;
-    int64_t now = clock_now(d->options.clock);
-    int rc = 0;
-    if (is_there(q, f->provider, login, subject))
-        return 0;
-    bool cached =
-        !q->fresh && key_cache_get(d->cache, f->provider, subject, now, &cached_login, &keys);
-    if (cached)
-        login = cached_login;
-    if (!cached && !login_is_right) {
-        rc = find_by_id(q, f, login, subject, &now_called);
-        login = rc ? login : now_called.login;
+    const struct directory *d = q->directory;
+    return (struct lookup_how){.cache = d->cache,
+                               .pool = d->options.fetchers,
+                               .token_provider = q->provider,
+                               .token = q->token.len ? q->token.p : NULL,
+                               .fresh = q->fresh,
+                               .now = clock_now(d->options.clock)};
+}
+
+/* Asks the forges about everybody in the list at once and adds them in its order. */
+static int add_looked_up(struct question *q, struct lookups *l)
+{
+    const struct lookup_how how = how_to_ask(q);
+    int rc = lookups_run(l, &how, &q->err);
+    for (size_t i = 0; rc == 0 && i < l->len; i++) {
+        struct lookup *who = &l->v[i];
+        const char *provider = who->forge->provider;
+        if (is_there(q, provider, who->login, who->subject))
+            continue;
+        keep(q, provider, who->login, who->subject, who->rule, &who->keys);
+        q->people.v[q->people.len - 1].email = no_reply(who->forge, who->subject, who->login);
     }
-    if (!cached && rc == 0) {
-        const struct forge forge = asked_as(q, f);
-        rc = forge_keys(&forge, login, &keys, &q->err);
-    }
-    /* Whose account is gone has no key that counts. */
-    if (rc == ERR_NOT_FOUND) {
-        err_clear(&q->err);
-        strv_release(&keys);
-        rc = 0;
-    }
-    if (rc == 0 && !cached)
-        key_cache_put(d->cache, f->provider, subject, now + DIRECTORY_KEYS_LIFE_S, login, &keys);
-    if (rc == 0) {
-        keep(q, f->provider, login, subject, rule, &keys);
-        q->people.v[q->people.len - 1].email = no_reply(f, subject, login);
-    }
-    forge_person_release(&now_called);
     return rc;
+}
+
+/* Somebody of a forge by their number, to be asked about unless they are there. */
+static void want(const struct question *q, struct lookups *l, const struct directory_forge *f,
+                 const char *login, const char *subject, bool login_is_right, const char *rule)
+{
+    if (!is_there(q, f->provider, login, subject))
+        lookups_add(l, f, login, subject, login_is_right, rule);
 }
 
 /* Somebody whose keys stand in the users file. */
@@ -166,7 +145,8 @@ static int add_file_person(struct question *q, const char *provider, const char 
     return 0;
 }
 
-static int add_allowed_one(struct question *q, const char *entry, const char *known)
+static int add_allowed_one(struct question *q, struct lookups *l, const char *entry,
+                           const char *known)
 {
     const char *colon = strchr(entry, ':');
     if (!colon)
@@ -186,28 +166,21 @@ static int add_allowed_one(struct question *q, const char *entry, const char *kn
         return rc;
     }
     if (*known)
-        return add_forge_person(q, f, login, known, false, "allowed");
-    /* Resolved to the immutable id now: a login that somebody takes over later is a stranger. */
-    struct forge_person person = {0};
-    const struct forge forge = asked_as(q, f);
-    int rc = forge_person(&forge, login, &person, &q->err);
-    if (rc == ERR_NOT_FOUND)
-        rc = err_set(&q->err, ERR_INVALID, "nobody is called %s at %s", login, provider);
-    /* Forges ignore case in logins; what they say is how it is spelled. */
-    if (rc == 0)
-        rc = add_forge_person(q, f, person.login, person.subject, true, "allowed");
-    forge_person_release(&person);
-    return rc;
+        want(q, l, f, login, known, false, "allowed");
+    else
+        lookups_add(l, f, login, NULL, false, "allowed");
+    return 0;
 }
 
 static int add_allowed(struct question *q)
 {
+    cleanup_lookups struct lookups l = {0};
     for (size_t i = 0; i < q->allowed.len; i++) {
-        int rc = add_allowed_one(q, q->allowed.v[i], q->allowed_subjects.v[i]);
+        int rc = add_allowed_one(q, &l, q->allowed.v[i], q->allowed_subjects.v[i]);
         if (rc)
             return rc;
     }
-    return 0;
+    return add_looked_up(q, &l);
 }
 
 static int port_of(const char *scheme, int port)
@@ -277,6 +250,7 @@ static int add_collaborators(struct question *q, const struct directory_forge *f
 {
     const struct forge forge = asked_as(q, f);
     cleanup_forge_people struct forge_people found = {0};
+    cleanup_lookups struct lookups l = {0};
     int rc = forge_collaborators(&forge, path, &found, &q->err);
     /* A creator who may not push, or not see the repository, may not know who else may; they invite
      * by name. */
@@ -285,8 +259,8 @@ static int add_collaborators(struct question *q, const struct directory_forge *f
         return 0;
     }
     for (size_t i = 0; rc == 0 && i < found.len; i++)
-        rc = add_forge_person(q, f, found.v[i].login, found.v[i].subject, true, "collaborator");
-    return rc;
+        want(q, &l, f, found.v[i].login, found.v[i].subject, true, "collaborator");
+    return rc ? rc : add_looked_up(q, &l);
 }
 
 /* Somebody who logged in at a forge. */
@@ -301,8 +275,9 @@ static int add_forge_people(struct question *q, const struct directory_forge *f)
         return rc;
     if (path)
         hand_out_token(q, f, &repo);
-    rc = add_forge_person(q, f, q->login, q->subject, false, "creator");
-    if (rc)
+    cleanup_lookups struct lookups creator = {0};
+    want(q, &creator, f, q->login, q->subject, false, "creator");
+    if ((rc = add_looked_up(q, &creator)))
         return rc;
     if (q->allowed_given)
         return add_allowed(q);
@@ -356,6 +331,7 @@ static int add_guests(struct question *q)
 {
     const struct directory *d = q->directory;
     struct guests guests = {0};
+    cleanup_lookups struct lookups l = {0};
     int rc = d->options.store
                  ? store_user_each_logged_in(d->options.store, clock_now(d->options.clock),
                                              SPEC_USERS_MAX, add_guest, &guests, &q->err)
@@ -364,10 +340,12 @@ static int add_guests(struct question *q)
         struct store_user *u = &guests.v[i];
         const struct directory_forge *f = forge_of(d, u->provider);
         if (rc == 0 && f)
-            rc = add_forge_person(q, f, u->login, u->subject, false, "public");
+            want(q, &l, f, u->login, u->subject, false, "public");
         store_user_release(u);
     }
     free(guests.v);
+    if (rc == 0)
+        rc = add_looked_up(q, &l);
     return rc ? rc : add_users(q, "public");
 }
 
@@ -396,6 +374,23 @@ static void finish(void *payload)
     question_free(q);
 }
 
+/* Questions that wait for the same machines share a lane: each forge has one, what needs several
+ * has one, and what needs none of them. */
+static const void *lane_of(const struct question *q)
+{
+    const struct directory *d = q->directory;
+    const struct directory_forge *own = forge_of(d, q->provider);
+    bool others = q->is_public;
+    for (size_t i = 0; i < q->allowed.len && !others; i++) {
+        const char *colon = strchr(q->allowed.v[i], ':');
+        cleanup_free char *provider =
+            colon ? xstrndup(q->allowed.v[i], (size_t)(colon - q->allowed.v[i])) : NULL;
+        const struct directory_forge *f = provider ? forge_of(d, provider) : NULL;
+        others = f && f != own;
+    }
+    return others ? (const void *)d : own ? (const void *)own : (const void *)d->cache;
+}
+
 static void find(void *self, const struct session_people_query *query, session_people_fn done,
                  void *payload)
 {
@@ -417,7 +412,7 @@ static void find(void *self, const struct session_people_query *query, session_p
     q->done = done;
     q->payload = payload;
     auth_providers_get(d->options.providers, q->provider, &q->creator_provider, NULL);
-    work_submit(d->options.pool, run, finish, q);
+    work_submit_lane(d->options.pool, lane_of(q), DIRECTORY_QUESTIONS_EACH, run, finish, q);
 }
 
 struct directory *directory_new(const struct directory_options *options)

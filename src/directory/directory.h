@@ -27,6 +27,7 @@
 
 #define DIRECTORY_KEYS_LIFE_S 240 /* a forge's keys are asked for again after this */
 #define DIRECTORY_CACHE_MAX 4096
+#define DIRECTORY_QUESTIONS_EACH 8 /* of sessions that wait for the same forge, at once */
 
 /* A forge that people log in with; borrowed strings that outlive the directory. */
 struct directory_forge {
@@ -43,6 +44,7 @@ struct directory_options {
     struct vault *vault; /* NULL: no tokens are kept */
     struct store *store; /* who is logged in; NULL: nobody */
     struct work_pool *pool;
+    struct work_pool *fetchers; /* for a question's many parts; freed after pool. NULL: none */
     const struct clock *clock;
 };
 

@@ -140,6 +140,22 @@ def test_collaborators(team):
     assert author.strip() == f"p0 <10{sign}p0@users.noreply.{team.forge.host}>"
 
 
+def test_many_collaborators_of_a_slow_forge(team):
+    """Their keys are asked for several at a time."""
+    anna = team.person("anna", 1, "admin")
+    for i in range(12):
+        team.forge.add_person(f"p{i}", 10 + i, [anna.public_key])
+    team.forge.configure(collaborators={"team/project": {"anna": "admin", **{f"p{i}": "push" for i in range(12)}}})
+    jwt = team.log_in("anna")
+    team.forge.configure(fault={"kind": "slow", "match": ".keys", "seconds": 1})
+    session = team.running(jwt)
+    assert len(team.members(jwt, session)) == 13
+    asked = sorted(r["time"] for r in team.forge.requests() if r["path"].endswith(".keys"))
+    assert len(asked) == 13
+    # One after the other would leave a second between two.
+    assert min(b - a for a, b in zip(asked, asked[1:])) < 0.9
+
+
 def test_removed_while_connected(team):
     """Collaborators and keys that are taken away end connections, at once after a refresh."""
     anna, bert, cora = (team.person(n, i, "push") for i, n in enumerate(("anna", "bert", "cora"), 1))

@@ -290,6 +290,26 @@ def test_who_somebody_is(server, forge, dialect):
     assert server.request("DELETE", path, token=again["jwt"])[0] == 202
 
 
+def test_one_slow_forge(server_of, forge):
+    """GitHub answers nobody: logins at GitLab go on, and a GitLab login's session is begun."""
+    forge.add_person("anna", 7)
+    server = server_of("local", **forge.environment("github"), **forge.environment("gitlab"))
+    gitlab = begin(server, "gitlab")
+    fault(forge, "hang", "/login/")
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(post, server, "/auth/device?provider=github", timeout=120) for _ in range(40)]
+        steady.wait_for(lambda: count(forge, START["github"]) >= 8, 30, "the forge to be asked")
+        forge.change("approvals", gitlab["user_code"], "anna")
+        answer = finish(server, gitlab)[1]
+        assert answer["status"] == "complete" and answer["provider"] == "gitlab"
+        assert post(server, "/auth/refresh", {"refresh_token": answer["refresh_token"]})[0] == 200
+        assert begin(server, "gitlab")["user_code"]
+        assert not any(f.done() for f in waiting)
+        forge.stop()
+        # nobody is forgotten
+        assert {f.result()[0] for f in waiting} == {502}
+
+
 def cli_environment(place):
     return {"PATH": f"{steady.BUILD}:/usr/bin:/bin", "HOME": str(place), "STEADYSTATE_NO_KEYRING": "1",
             "STEADYSTATE_CONFIG_DIR": str(place / "config")}

@@ -96,11 +96,59 @@ static void test_free_settles_what_is_left(void **state)
         with_pool(2, 30, count_run, false);
 }
 
+/* Waits until everybody else is done. */
+static void wait_for_others(void *payload)
+{
+    struct shared *s = payload;
+    pthread_mutex_lock(&s->lock);
+    while (s->ran < s->want)
+        pthread_cond_wait(&s->all_here, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void count_and_tell(void *payload)
+{
+    struct shared *s = payload;
+    pthread_mutex_lock(&s->lock);
+    s->ran++;
+    pthread_cond_broadcast(&s->all_here);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* More jobs than there are threads wait in one lane; the other lanes' still run. */
+static void test_a_full_lane_holds_up_no_other(void **state)
+{
+    (void)state;
+    struct shared s = {.want = 20};
+    struct work_pool *pool = NULL;
+    char slow, other;
+    pthread_mutex_init(&s.lock, NULL);
+    pthread_cond_init(&s.all_here, NULL);
+    assert_int_equal(loop_new(&s.loop, NULL), 0);
+    assert_int_equal(work_pool_new(s.loop, 4, &pool, NULL), 0);
+    for (int i = 0; i < 10; i++)
+        work_submit_lane(pool, &slow, 2, wait_for_others, count_only, &s);
+    for (int i = 0; i < 10; i++)
+        work_submit_lane(pool, &other, 2, count_and_tell, count_only, &s);
+    for (int i = 0; i < 10; i++)
+        work_submit(pool, count_and_tell, count_only, &s);
+    pthread_mutex_lock(&s.lock);
+    while (s.ran < s.want)
+        pthread_cond_wait(&s.all_here, &s.lock);
+    pthread_mutex_unlock(&s.lock);
+    work_pool_free(pool);
+    loop_free(s.loop);
+    assert_int_equal(s.done, 30);
+    pthread_cond_destroy(&s.all_here);
+    pthread_mutex_destroy(&s.lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_jobs_are_done_once),
         cmocka_unit_test(test_jobs_run_together),
+        cmocka_unit_test(test_a_full_lane_holds_up_no_other),
         cmocka_unit_test(test_free_settles_what_is_left),
     };
     return cmocka_run_group_tests_name("base/work", tests, NULL, NULL);
