@@ -31,11 +31,36 @@ enum word_kind word_kind_of(const char *p)
     return c == '\n' || c == '\r' ? WORD_LINE_END : WORD_SIGN;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The length of a number with dots at the start of a text (1.5, v4.22.0), or 0: its parts alone say
+ * nothing, and two sides' parts put together are a version that nobody meant. */
+static size_t dotted_length(const char *p, size_t n)
+{
+    size_t len = n && (*p == 'v' || *p == 'V');
+    bool dots = false;
+    for (;;) {
+        size_t digits = len;
+        while (len < n && is_digit(p[len]))
+            len++;
+        if (len == digits)
+            return 0;
+        if (len + 1 >= n || p[len] != '.' || !is_digit(p[len + 1]))
+            return dots ? len : 0;
+        dots = true;
+        len++;
+    }
+}
+
 size_t word_length(const char *p, size_t n)
 {
     size_t len = 1;
     switch (word_kind_of(p)) {
     case WORD_LETTERS:
+        len = dotted_length(p, n);
         while (len < n && is_letter((unsigned char)p[len]))
             len++;
         return len;

@@ -79,6 +79,8 @@ static void test_different_words_of_a_line(void **state)
            "int g(long a, char b)\n");
     merges("die Höhe ist groß\n", "die Tiefe ist groß\n", "die Höhe war groß\n",
            "die Tiefe war groß\n");
+    merges("from 1.2 to 1.3, at 1.\n", "from 1.2 to 1.4, at 1.\n", "from 1.1 to 1.3, at 1.\n",
+           "from 1.1 to 1.4, at 1.\n");
     /* words put in right beside a change, but which could as well be one sign further off */
     merges("LDADD = $(DIR)/libcurl.la\n", "LDADD = $(DIR)/$(STUB).la\n",
            "LDADD = $(TOP)/lib/libcurl.la\n", "LDADD = $(TOP)/lib/$(STUB).la\n");
@@ -132,6 +134,11 @@ static void test_both_rewrote(void **state)
     /* the same word, put in at two places: not a line with it twice */
     overlaps("cc old -c\n", "cc CFLAGS old CPP -c\n", "cc CFLAGS CPP -c\n",
              "cc CFLAGS CPP -c\ncc CFLAGS old CPP -c\n", MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 2);
+    /* a version is one word: not one that neither side has */
+    overlaps("V = '3.29.0'\n", "V = '3.29.5'\n", "V = '4.22.0'\n", "V = '4.22.0'\nV = '3.29.5'\n",
+             MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 2);
+    overlaps("tag v1.2.3-a\n", "tag v1.2.4-a\n", "tag v1.3.3-a\n", "tag v1.3.3-a\ntag v1.2.4-a\n",
+             MERGE_BOTH_REWROTE, MERGE_BOTH, 1, 2);
     /* wrapped anew: words are not compared */
     overlaps("reads commands from file, if it exists\n",
              "reads all commands from file,\nif it exists\n",
