@@ -246,7 +246,7 @@ static int write_sshd_config(struct agent *a, struct err *err)
     };
     rc = sshd_config_text(&settings, &text, err);
     if (rc == 0)
-        rc = fd_write_file(AT_FDCWD, a->layout.sshd_config, text.p, text.len, 0600, err);
+        rc = fd_write_volatile(AT_FDCWD, a->layout.sshd_config, text.p, text.len, 0600, err);
     if (rc == 0 && !a->local && mkdir("/run/sshd", 0755) != 0 && errno != EEXIST)
         return err_errno(err, "/run/sshd");
     if (rc == 0 && chmod(a->layout.host_key, 0600) != 0)
@@ -286,6 +286,8 @@ static int check_protection(struct agent *a, struct err *err)
     return rc;
 }
 
+/* At every start, from the spec and the table of accounts, so that only those have to survive a
+ * crash of the machine: what waits for the disk here delays every session. */
 static int prepare_files(struct agent *a, struct err *err)
 {
     int rc = layout_make(&a->layout, err);

@@ -178,5 +178,5 @@ int layout_make_bin(const struct layout *l, struct err *err)
     str_adds(&script, "#!/bin/sh\nexec ");
     str_add_shell_quoted(&script, cli);
     str_adds(&script, " sync \"$@\"\n");
-    return fd_write_file(AT_FDCWD, sync, script.p, script.len, 0755, err);
+    return fd_write_volatile(AT_FDCWD, sync, script.p, script.len, 0755, err);
 }

@@ -55,7 +55,7 @@ static int write_text(const char *dir, const char *name, const struct str *text,
                       struct err *err)
 {
     cleanup_free char *path = path_join(dir, name);
-    return fd_write_file(AT_FDCWD, path, text->p, text->len, mode, err);
+    return fd_write_volatile(AT_FDCWD, path, text->p, text->len, mode, err);
 }
 
 static int write_names(const struct agent *a, struct err *err)
@@ -87,7 +87,7 @@ int people_write_keys(struct agent *a, struct err *err)
     cleanup_free char *wrapper = path_join(a->layout.programs, "steadystate-wrapper");
     sshd_authorized_keys(wrapper, a->local ? a->layout.root : NULL, a->spec.users, a->spec.n_users,
                          may_forward, a, &text);
-    return fd_write_file(AT_FDCWD, a->layout.authorized_keys, text.p, text.len, 0600, err);
+    return fd_write_volatile(AT_FDCWD, a->layout.authorized_keys, text.p, text.len, 0600, err);
 }
 
 int people_write_accounts(struct agent *a, struct err *err)

@@ -34,7 +34,7 @@ int records_write_info(const struct agent *a, struct err *err)
     cleanup_str struct str text = STR_INIT;
     json_print(o, &text);
     str_addc(&text, '\n');
-    return fd_write_file(AT_FDCWD, a->layout.info, text.p, text.len, 0644, err);
+    return fd_write_volatile(AT_FDCWD, a->layout.info, text.p, text.len, 0644, err);
 }
 
 static void append_line(const char *path, struct json_object *o)

@@ -111,8 +111,8 @@ static int open_directory_of(int dirfd, const char *path)
     return openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
-                  struct err *err)
+static int replace_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
+                        bool durable, struct err *err)
 {
     unsigned char random[8];
     cleanup_str struct str temp = STR_INIT;
@@ -127,7 +127,7 @@ int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t m
     int rc = fd_write_full(fd, p, n, err);
     if (rc == 0 && fchmod(fd, mode) < 0)
         rc = err_errno(err, "chmod");
-    if (rc == 0 && fsync(fd) < 0)
+    if (rc == 0 && durable && fsync(fd) < 0)
         rc = err_errno(err, "fsync");
     if (rc == 0 && close(steal_fd(&fd)) < 0)
         rc = err_errno(err, "close");
@@ -136,12 +136,26 @@ int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t m
     if (rc) {
         unlinkat(dirfd, temp.p, 0);
         err_wrap(err, "write %s", path);
-        return rc;
     }
+    return rc;
+}
+
+int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
+                  struct err *err)
+{
+    int rc = replace_file(dirfd, path, p, n, mode, true, err);
+    if (rc)
+        return rc;
     cleanup_close int dir = open_directory_of(dirfd, path);
     if (dir < 0 || fsync(dir) < 0)
         return err_errno(err, "fsync the directory of %s", path);
     return 0;
+}
+
+int fd_write_volatile(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
+                      struct err *err)
+{
+    return replace_file(dirfd, path, p, n, mode, false, err);
 }
 
 int fd_peer(int fd, pid_t *pid, uid_t *uid, gid_t *gid, struct err *err)

@@ -30,6 +30,10 @@ int fd_read_file(int dirfd, const char *path, size_t max, struct str *out, struc
 /* Replaces a file: exclusive temporary beside it, mode, fsync, rename, fsync of the directory. */
 int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
                   struct err *err);
+/* The same without fsync: readers see the old or the new file, but after a crash of the machine it
+ * may be either or empty. For what its owner writes anew at each start before anybody reads it. */
+int fd_write_volatile(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
+                      struct err *err);
 
 /* Who is at the other end of a unix socket (SO_PEERCRED). */
 int fd_peer(int fd, pid_t *pid, uid_t *uid, gid_t *gid, struct err *err);

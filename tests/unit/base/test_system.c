@@ -52,6 +52,14 @@ static void test_write_and_read(void **state)
     assert_string_equal(text.p, "two");
     assert_int_equal(fstatat(f->fd, "a", &st, 0), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(fd_write_volatile(f->fd, "a", "3", 1, 0640, NULL), 0);
+    str_clear(&text);
+    assert_int_equal(fd_read_file(f->fd, "a", 3, &text, NULL), 0);
+    assert_string_equal(text.p, "3");
+    assert_int_equal(fstatat(f->fd, "a", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(fd_write_volatile(f->fd, "no/a", "3", 1, 0640, NULL), ERR_NOT_FOUND);
+    assert_int_equal(fd_write_file(f->fd, "a", "two", 3, 0600, NULL), 0);
     str_clear(&text);
     assert_int_equal(fd_read_file(f->fd, "a", 2, &text, NULL), ERR_LIMIT);
     assert_int_equal(symlinkat("a", f->fd, "link"), 0);
