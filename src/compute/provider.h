@@ -88,7 +88,7 @@ struct provider_sessions {
 };
 void provider_sessions_release(struct provider_sessions *s);
 
-/* Progress of start: stage is a word ("network", "image", "container", ...), percent 0-100 or -1.
+/* Progress of start: stage is a word ("network", "container", ...), percent 0-100 or -1.
  */
 struct provider_progress {
     void (*report)(void *payload, const char *stage, int percent, const char *message);

@@ -166,7 +166,8 @@ struct engine_ops {
     /* Absent is success. ERR_CONFLICT: in use. */
     int (*volume_remove)(void *self, const char *name, struct err *err);
 
-    /* ERR_EXISTS: the name is in use. ERR_NOT_FOUND: image (or network) missing. */
+    /* It gets the image's labels too; its own win. ERR_EXISTS: the name is in use. ERR_NOT_FOUND:
+     * image (or network) missing. */
     int (*container_create)(void *self, const struct engine_container_spec *spec,
                             char id[ENGINE_ID_MAX + 1], struct err *err);
     int (*container_inspect)(void *self, const char *name, struct engine_container *out,

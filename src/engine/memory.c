@@ -293,11 +293,15 @@ static int mem_container_create(void *self, const struct engine_container_spec *
         return rc;
     if (find(m, ENGINE_CONTAINERS, spec->name))
         return leave(m, err_set(err, ERR_EXISTS, "name in use: %s", spec->name), 0, err);
-    if (image_index(m, spec->image) == m->images.len)
+    const size_t image = image_index(m, spec->image);
+    if (image == m->images.len)
         return leave(m, err_set(err, ERR_NOT_FOUND, "no such image: %s", spec->image), 0, err);
     if (spec->network && !find(m, ENGINE_NETWORKS, spec->network))
         return leave(m, err_set(err, ERR_NOT_FOUND, "no such network: %s", spec->network), 0, err);
     struct object *o = add(m, ENGINE_CONTAINERS, spec->name, spec->labels);
+    const struct strv *more = &m->image_data[image].labels;
+    for (size_t i = 0; i < more->len; i++)
+        strv_push(&o->c.labels, more->v[i]);
     fill_container(m, o, spec);
     memcpy(id, o->c.id, sizeof o->c.id);
     return leave(m, 0, late, err);

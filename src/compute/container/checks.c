@@ -56,20 +56,18 @@ static void check_isolation(const struct container_provider *cp, const struct en
                             "addresses");
 }
 
-static void check_image(const struct container_provider *cp, struct provider_checks *out)
+static void check_image(const struct container_provider *cp, const struct container_image *look,
+                        struct provider_checks *out)
 {
-    cleanup_engine_image struct engine_image image = {0};
-    struct err why = ERR_INIT;
-    int rc = cp->engine.ops->image_inspect(cp->engine.self, cp->image, &image, &why);
-    if (rc < 0) {
+    if (look->rc < 0) {
         provider_checks_add(out, "image", PROVIDER_WRONG, "Run 'make image' with the same engine.",
-                            rc == ERR_NOT_FOUND ? "the engine has no image %s"
-                                                : "the engine cannot tell about the image %s",
+                            look->rc == ERR_NOT_FOUND ? "the engine has no image %s"
+                                                      : "the engine cannot tell about the image %s",
                             cp->image);
         return;
     }
-    const char *user = engine_label(&image.labels, LABEL_IMAGE_USER);
-    const char *version = engine_label(&image.labels, LABEL_IMAGE_VERSION);
+    const char *user = engine_label(&look->image.labels, LABEL_IMAGE_USER);
+    const char *version = engine_label(&look->image.labels, LABEL_IMAGE_VERSION);
     if (!user || strcmp(user, cp->ssh_user) != 0) {
         cleanup_free char *mend = xasprintf("Run 'make image SSH_USER=%s'.", cp->ssh_user);
         provider_checks_add(out, "image", PROVIDER_WRONG, mend,
@@ -87,7 +85,8 @@ static void check_image(const struct container_provider *cp, struct provider_che
 }
 
 void container_checks(const struct container_provider *cp, const struct engine_info *info,
-                      const struct err *why, struct provider_checks *out)
+                      const struct container_image *image, const struct err *why,
+                      struct provider_checks *out)
 {
     if (!info) {
         provider_checks_add(out, "engine", PROVIDER_WRONG,
@@ -99,5 +98,5 @@ void container_checks(const struct container_provider *cp, const struct engine_i
     check_engine(info, out);
     check_userns(cp, info, out);
     check_isolation(cp, info, out);
-    check_image(cp, out);
+    check_image(cp, image, out);
 }

@@ -38,23 +38,18 @@ static void add_warnings(const struct container_provider *cp, const struct engin
                   "has loaded ours");
 }
 
-static int check_image(const struct container_provider *cp, struct provider_info *out)
+static void warn_of_image(const struct container_provider *cp, const struct container_image *look,
+                          struct provider_info *out)
 {
-    cleanup_engine_image struct engine_image image = {0};
-    struct err local = ERR_INIT;
-    int rc = cp->engine.ops->image_inspect(cp->engine.self, cp->image, &image, &local);
-    if (rc == ERR_NOT_FOUND) {
+    if (look->rc == ERR_NOT_FOUND)
         strv_pushf(&out->warnings, "the engine has no image %s: build it with `make image`",
                    cp->image);
-        return 0;
-    }
-    if (rc < 0)
-        return 0;
-    const char *user = engine_label(&image.labels, LABEL_IMAGE_USER);
+    if (look->rc < 0)
+        return;
+    const char *user = engine_label(&look->image.labels, LABEL_IMAGE_USER);
     if (!user || strcmp(user, cp->ssh_user) != 0)
         strv_pushf(&out->warnings, "the image %s was not built for the SSH user %s", cp->image,
                    cp->ssh_user);
-    return 0;
 }
 
 /* Asking Podman takes it a second or more (it runs its package manager), so the answer is kept
@@ -92,7 +87,8 @@ static int container_info(void *self, struct provider_info *out, struct err *err
     struct container_provider *cp = self;
     memset(out, 0, sizeof *out);
     struct engine_info info;
-    struct err local = ERR_INIT;
+    struct container_image image = {0};
+    struct err local = ERR_INIT, image_err = ERR_INIT;
     memcpy(out->engine, "none", 5);
     const struct engine_info *known = NULL;
     if (cp->engine.ops->ping(cp->engine.self, &local) < 0)
@@ -106,9 +102,12 @@ static int container_info(void *self, struct provider_info *out, struct err *err
         out->cgroup_version = info.cgroup_version;
         out->ok = container_check_engine(cp, &info, false, &local) == 0;
         add_warnings(cp, &info, out);
-        check_image(cp, out);
+        image.rc =
+            cp->engine.ops->image_inspect(cp->engine.self, cp->image, &image.image, &image_err);
+        warn_of_image(cp, &image, out);
     }
-    container_checks(cp, known, &local, &out->checks);
+    container_checks(cp, known, &image, &local, &out->checks);
+    engine_image_release(&image.image);
     memcpy(out->detail, local.msg, sizeof out->detail);
     return 0;
 }

@@ -34,10 +34,17 @@ struct container_provider {
 
 int container_engine_info(struct container_provider *cp, struct engine_info *out, struct err *err);
 
+/* What the engine says of the session image: the result of image_inspect. */
+struct container_image {
+    int rc;
+    struct engine_image image;
+};
+
 /* What the engine is and what is wrong with it, for `doctor`: info is NULL when it does not answer,
  * why tells then. */
 void container_checks(const struct container_provider *cp, const struct engine_info *info,
-                      const struct err *why, struct provider_checks *out);
+                      const struct container_image *image, const struct err *why,
+                      struct provider_checks *out);
 
 struct container_names {
     char name[40]; /* of container, network and volume */

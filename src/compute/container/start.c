@@ -36,18 +36,24 @@ static int plain(struct err *err)
     return err->code;
 }
 
-static int check_image(const struct start *s, struct err *err)
+/* A create without the image and one without the network are refused alike. */
+static int create_refused(const struct start *s, const struct err *why, struct err *err)
 {
     cleanup_engine_image struct engine_image image = {0};
-    int rc = s->ops->image_inspect(s->engine, s->spec->image, &image, err);
-    if (rc == ERR_NOT_FOUND) {
-        err_clear(err);
-        return err_set(err, rc, "the engine has no image %s: build it with `make image`",
+    struct err look = ERR_INIT;
+    if (why->code == ERR_NOT_FOUND &&
+        s->ops->image_inspect(s->engine, s->spec->image, &image, &look) == ERR_NOT_FOUND)
+        return err_set(err, ERR_NOT_FOUND, "the engine has no image %s: build it with `make image`",
                        s->spec->image);
-    }
-    if (rc < 0)
-        return rc;
-    const char *user = engine_label(&image.labels, LABEL_IMAGE_USER);
+    err_set(err, why->code, "%s", why->msg);
+    return plain(err);
+}
+
+/* A container has its image's labels too. Asked for the image itself, Podman works out how large it
+ * is, which takes longer than all other questions together. */
+static int check_image(const struct start *s, const struct engine_container *c, struct err *err)
+{
+    const char *user = engine_label(&c->labels, LABEL_IMAGE_USER);
     if (!user)
         return err_set(err, ERR_INVALID, "%s is no session image: build it with `make image`",
                        s->spec->image);
@@ -148,11 +154,7 @@ static int make_container(struct start *s, struct err *err)
         return settle(s, ENGINE_OTHER, &local, err);
     if (rc == ERR_EXISTS)
         s->made_container = false; /* somebody was faster: not ours to remove */
-    if (rc < 0) {
-        err_set(err, rc, "%s", local.msg);
-        return plain(err);
-    }
-    return 0;
+    return rc < 0 ? create_refused(s, &local, err) : 0;
 }
 
 static int put_files(const struct start *s, struct err *err)
@@ -161,7 +163,14 @@ static int put_files(const struct start *s, struct err *err)
     int rc = container_make_files(s->spec, &tar, err);
     if (rc < 0)
         return rc;
-    rc = s->ops->archive_put(s->engine, s->plan.names.name, "/session", tar.p, tar.len, err);
+    struct err first = ERR_INIT;
+    rc = s->ops->archive_put(s->engine, s->plan.names.name, "/session", tar.p, tar.len, &first);
+    /* Podman with much to do loses the process that unpacks for it ("broken pipe"). Nothing reads
+     * these files yet, so they can be put there twice. */
+    if (rc == ERR_FAILED)
+        rc = s->ops->archive_put(s->engine, s->plan.names.name, "/session", tar.p, tar.len, err);
+    else if (rc < 0)
+        err_set(err, rc, "%s", first.msg);
     return rc < 0 ? plain(err) : 0;
 }
 
@@ -197,6 +206,8 @@ static int verify_and_run(const struct start *s, bool files, struct provider_con
     int rc = s->ops->container_inspect(s->engine, s->plan.names.name, &c, err);
     if (rc < 0)
         return plain(err);
+    if (files && (rc = check_image(s, &c, err)) < 0)
+        return rc;
     if ((rc = container_verify(&c, &s->plan, err)) < 0)
         return rc;
     if (files && (rc = put_files(s, err)) < 0)
@@ -211,9 +222,6 @@ static int verify_and_run(const struct start *s, bool files, struct provider_con
 static int make_all(struct start *s, struct provider_conn *out, struct err *err)
 {
     int rc;
-    report(s, "image", "looking for the session image");
-    if ((rc = check_image(s, err)) < 0)
-        return rc;
     report(s, "network", "making the session's network");
     if ((rc = make_network(s, err)) < 0 || (rc = make_volume(s, err)) < 0)
         return rc;
