@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define HEADERS_MAX 32 /* of a library; linkers make a dozen */
+
 static void die_no_memory(void)
 {
     static const char text[] = "out of memory\n";
@@ -121,8 +123,13 @@ static int drop_segments(struct dl_phdr_info *info, size_t size, void *payload)
     (void)size;
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     (void)payload;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+    /* The table lies in the first of the segments: read where it is after that was dropped, it
+     * would come back and bring its neighbours, for each of the libraries. */
+    ElfW(Phdr) table[HEADERS_MAX];
+    const int n = info->dlpi_phnum < HEADERS_MAX ? info->dlpi_phnum : HEADERS_MAX;
+    memcpy(table, info->dlpi_phdr, (size_t)n * sizeof *table);
+    for (int i = 0; i < n; i++) {
+        const ElfW(Phdr) *h = &table[i];
         if (h->p_type != PT_LOAD || (h->p_flags & PF_W))
             continue;
         uintptr_t from = ((uintptr_t)info->dlpi_addr + h->p_vaddr) & ~(page - 1);

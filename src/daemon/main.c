@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@
 #define READY_POLL_MS 5
 #define REST_MS 15000 /* what requests needed is kept so long */
 #define EXIT_USAGE 2
+/* Of malloc: each thread would get one, and keep what its requests needed. */
+#define ARENAS 2
 
 extern char **environ;
 
@@ -253,6 +256,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)mallopt(M_ARENA_MAX, ARENAS);
     umask(077);
     int rc = config_load(environ, options.config, &config, &err);
     if (rc == 0 && options.rotate) {

@@ -48,6 +48,14 @@ int engine_rest_new(const struct engine_rest_options *options, struct engine *ou
     r->socket = xstrdup(options->socket);
     r->timeout_ms = options->timeout_ms ? options->timeout_ms : REST_TIMEOUT_MS;
     pthread_mutex_init(&r->lock, NULL);
+    /* Made now, not with the first request: curl's start goes through much of the TLS library,
+     * which belongs to what a server does before it serves. */
+    int rc = http_client_new(&(struct http_options){.unix_socket = r->socket}, &r->idle[0], err);
+    if (rc < 0) {
+        rest_free(r);
+        return rc;
+    }
+    r->n_idle = 1;
     out->ops = &rest_ops;
     out->self = r;
     return 0;
