@@ -43,6 +43,10 @@ int warm_main(const char *canonical, const char *ref)
 static void run(void *payload)
 {
     struct warm *w = payload;
+    bool worth_it = true;
+    /* What cannot be read is the child's to report. */
+    if (flat_is_worth_it(w->canonical, w->ref, &worth_it, NULL) == 0 && !worth_it)
+        return;
     char verb[] = "warm";
     char *argv[] = {w->program, verb, w->canonical, w->ref, NULL};
     struct proc_spec spec = PROC_SPEC_INIT;

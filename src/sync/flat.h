@@ -25,6 +25,10 @@
 #define FLAT_SIZE_MAX ((uint64_t)512 << 20) /* of the file; what does not fit is left out */
 #define FLAT_TABLE_MAX ((size_t)1000000)    /* blobs */
 
+/* Would flat_write make one? False: the tree has fewer than FLAT_FILES_MIN files. Looks at no more
+ * of it than that takes. */
+int flat_is_worth_it(const char *canonical, const char *ref, bool *out, struct err *err);
+
 /* Makes the file for the head of ref, if there is none yet; at most a quarter of the free disk.
  * *made (may be NULL): there is a new one. It is on disk before it has its name. */
 int flat_write(const char *canonical, const char *ref, bool *made, struct err *err);

@@ -113,20 +113,54 @@ static int write_all(struct flat_writer *w, const struct index *index)
     return rc;
 }
 
-static int list_head(struct flat_writer *w, const char *ref, struct index *index)
+static int head_tree(struct repo *repo, const char *ref, struct oid *tree, struct err *err)
 {
     cleanup_repo_commit struct repo_commit commit = {0};
     struct oid head;
-    int rc = repo_ref_read(w->repo, ref, &head, w->err);
+    int rc = repo_ref_read(repo, ref, &head, err);
     if (rc == 0)
-        rc = repo_read_commit(w->repo, &head, &commit, w->err);
-    return rc ? rc : checkout_list(w->repo, &commit.tree, index, w->err);
+        rc = repo_read_commit(repo, &head, &commit, err);
+    if (rc == 0)
+        *tree = commit.tree;
+    return rc;
+}
+
+/* Adds the files below tree to *files until they are enough. */
+static int count_files(struct repo *repo, const struct oid *tree, int depth, size_t *files,
+                       struct err *err)
+{
+    cleanup_tree_list struct tree_list list = TREE_LIST_INIT;
+    if (depth > REPO_TREE_DEPTH_MAX)
+        return err_set(err, ERR_LIMIT, "directories deeper than %d", REPO_TREE_DEPTH_MAX);
+    int rc = repo_read_tree(repo, tree, &list, err);
+    for (size_t i = 0; rc == 0 && i < list.len && *files < FLAT_FILES_MIN; i++) {
+        if (S_ISDIR(list.v[i].mode))
+            rc = count_files(repo, &list.v[i].oid, depth + 1, files, err);
+        else
+            ++*files;
+    }
+    return rc;
+}
+
+int flat_is_worth_it(const char *canonical, const char *ref, bool *out, struct err *err)
+{
+    cleanup_repo struct repo *repo = NULL;
+    struct oid tree;
+    size_t files = 0;
+    int rc = repo_open(canonical, &repo, err);
+    if (rc == 0)
+        rc = head_tree(repo, ref, &tree, err);
+    if (rc == 0)
+        rc = count_files(repo, &tree, 0, &files, err);
+    *out = files >= FLAT_FILES_MIN;
+    return rc;
 }
 
 int flat_write(const char *canonical, const char *ref, bool *made, struct err *err)
 {
     cleanup(writer_release) struct flat_writer w = {.fd = -1, .buffer = STR_INIT, .err = err};
     cleanup_index struct index index = INDEX_INIT;
+    struct oid tree;
     struct stat st;
     if (made)
         *made = false;
@@ -137,7 +171,9 @@ int flat_write(const char *canonical, const char *ref, bool *made, struct err *e
         return 0;
     int rc = repo_open(canonical, &w.repo, err);
     if (rc == 0)
-        rc = list_head(&w, ref, &index);
+        rc = head_tree(w.repo, ref, &tree, err);
+    if (rc == 0)
+        rc = checkout_list(w.repo, &tree, &index, err);
     if (rc < 0 || index.len < FLAT_FILES_MIN)
         return rc;
     w.fd = openat(dir, TEMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);

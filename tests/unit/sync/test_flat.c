@@ -46,6 +46,30 @@ static void test_moved_branch_takes_the_rest_from_objects(void **state)
                "test -z \"$(git status --porcelain)\""));
 }
 
+static bool worth_it(const struct fixture *f)
+{
+    cleanup_free char *canonical = in(f, "canonical");
+    bool yes = false;
+    assert_int_equal(flat_is_worth_it(canonical, "refs/heads/s/x", &yes, NULL), 0);
+    return yes;
+}
+
+static void test_few_files_are_not_worth_it(void **state)
+{
+    struct fixture *f = *state;
+    make_canonical(f, "mkdir -p d/e d/f; for i in $(seq 255); do echo $i >d/e/$i; echo $i >d/f/$i;"
+                      "done; echo one >top");
+    assert_false(worth_it(f));
+    assert_false(write_flat(f));
+    free(sh(f, "git clone -q -b s/x canonical w; cd w; echo new >d/e/new;"
+               "git add .; git commit -qm next; git push -q"));
+    assert_true(worth_it(f));
+    assert_true(write_flat(f));
+    cleanup_free char *none = in(f, "none");
+    bool yes = true;
+    assert_int_not_equal(flat_is_worth_it(none, "refs/heads/s/x", &yes, NULL), 0);
+}
+
 static void test_damaged_is_passed_over(void **state)
 {
     struct fixture *f = *state;
@@ -92,6 +116,7 @@ int main(void)
 #define WITH_DIR(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         WITH_DIR(test_worktree_from_it), WITH_DIR(test_moved_branch_takes_the_rest_from_objects),
-        WITH_DIR(test_damaged_is_passed_over), WITH_DIR(test_small_trees_have_none)};
+        WITH_DIR(test_damaged_is_passed_over), WITH_DIR(test_small_trees_have_none),
+        WITH_DIR(test_few_files_are_not_worth_it)};
     return cmocka_run_group_tests_name("sync/flat", tests, NULL, NULL);
 }
