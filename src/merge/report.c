@@ -99,7 +99,7 @@ static void describe_text(const struct merge_overlap *o, struct str *out)
     if (o->kind == MERGE_BOTH_INSERTED) {
         str_adds(out, "both inserted at one point, ");
         describe_lines(o, out);
-        str_adds(out, ": canonical's first, then local's");
+        str_adds(out, ": both sides' lines are there");
     } else if (o->kind == MERGE_BOTH_REWROTE) {
         str_adds(out, "both rewrote ");
         describe_lines(o, out);
