@@ -198,9 +198,11 @@ int jwk_set_verify(const struct jwk_set *set, enum jwk_alg alg, const char *kid,
     bool found = false;
     for (size_t i = 0; i < set->n; i++) {
         const struct jwk *jwk = &set->keys[i];
-        if (jwk->alg != alg || (kid && (!jwk->kid || strcmp(kid, jwk->kid) != 0)))
+        /* A provider that names the key in its tokens and not in its set means the only one. */
+        bool named = !kid || (jwk->kid && strcmp(kid, jwk->kid) == 0);
+        if (jwk->alg != alg || (!named && jwk->kid))
             continue;
-        found = true;
+        found |= named;
         if (verify_one(jwk, data, len, signature, signature_len))
             return 0;
     }

@@ -17,6 +17,7 @@
 
 struct endpoints {
     char *device, *token, *keys, *userinfo; /* userinfo may be NULL */
+    bool secret_in_body;                    /* the provider takes no HTTP Basic */
 };
 
 struct oidc {
@@ -87,6 +88,24 @@ static int read_endpoint(struct json_object *doc, const char *key, const char *i
     return 0;
 }
 
+/* OpenID Connect Discovery 1.0 section 3: without the list it is client_secret_basic. */
+static bool wants_secret_in_body(struct json_object *doc)
+{
+    struct json_object *methods = NULL;
+    bool basic = false, post = false;
+    if (json_opt_array(doc, "token_endpoint_auth_methods_supported", 64, &methods, NULL) ||
+        !methods)
+        return false;
+    for (size_t i = 0; i < json_object_array_length(methods); i++) {
+        struct json_object *item = json_object_array_get_idx(methods, i);
+        const char *name =
+            json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+        basic |= strcmp(name, "client_secret_basic") == 0;
+        post |= strcmp(name, "client_secret_post") == 0;
+    }
+    return post && !basic;
+}
+
 static int fetch_endpoints(const struct oidc *o, struct endpoints *out, struct err *err)
 {
     bool slash = str_ends_with(o->issuer, "/");
@@ -107,6 +126,7 @@ static int fetch_endpoints(const struct oidc *o, struct endpoints *out, struct e
         (rc = read_endpoint(doc, "jwks_uri", issuer, false, &out->keys, err)) ||
         (rc = read_endpoint(doc, "userinfo_endpoint", issuer, true, &out->userinfo, err)))
         return rc;
+    out->secret_in_body = wants_secret_in_body(doc);
     return 0;
 }
 
@@ -134,7 +154,8 @@ static int get_endpoints(struct oidc *o, int64_t now, struct endpoints *out, str
     }
     if (rc == 0)
         *out = (struct endpoints){xstrdup(o->endpoints.device), xstrdup(o->endpoints.token),
-                                  xstrdup(o->endpoints.keys), copy_opt(o->endpoints.userinfo)};
+                                  xstrdup(o->endpoints.keys), copy_opt(o->endpoints.userinfo),
+                                  o->endpoints.secret_in_body};
     pthread_mutex_unlock(&o->lock);
     return rc;
 }
@@ -222,7 +243,6 @@ static int oidc_start(struct auth_provider *p, const struct auth_start_in *in,
                       struct auth_start_out *out, struct err *err)
 {
     struct oidc *o = oidc_of(p);
-    const struct oauth_client client = {o->client_id, o->client_secret, false};
     cleanup_endpoints struct endpoints e = {0};
     cleanup_str_secret struct str form = STR_INIT;
     cleanup_json struct json_object *answer = NULL;
@@ -230,6 +250,7 @@ static int oidc_start(struct auth_provider *p, const struct auth_start_in *in,
     int rc = get_endpoints(o, in->now, &e, err);
     if (rc)
         return rc;
+    const struct oauth_client client = {o->client_id, o->client_secret, e.secret_in_body};
     http_form_add(&form, "scope", o->scopes);
     rc = oauth_post(e.device, &client, &form, &status, &answer, err);
     return rc ? rc : oauth_read_start(status, answer, out, err);
@@ -239,13 +260,13 @@ static int oidc_poll(struct auth_provider *p, const struct auth_poll_in *in,
                      struct auth_poll_out *out, struct err *err)
 {
     struct oidc *o = oidc_of(p);
-    const struct oauth_client client = {o->client_id, o->client_secret, false};
     cleanup_endpoints struct endpoints e = {0};
     cleanup_str_secret struct str form = STR_INIT;
     cleanup_json struct json_object *answer = NULL;
     cleanup_oauth_tokens struct oauth_tokens tokens = {0};
     long status = 0;
     int rc = get_endpoints(o, in->now, &e, err);
+    const struct oauth_client client = {o->client_id, o->client_secret, e.secret_in_body};
     if (rc == 0)
         rc = oauth_poll_form(in->state, &form, err);
     if (rc == 0)

@@ -1,8 +1,10 @@
 /* The talking half: one GET at a time, with the forge's own ways to say no. */
 #include "forge/forge.h"
 
+#include <limits.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "base/url.h"
 #include "http/client.h"
 #include "proto/spec.h"
@@ -207,6 +209,23 @@ static void first_page(const struct forge *f, const char *repository, struct str
     }
 }
 
+/* Where the next page is; false: this was the last one. GitLab names its number too, and where a
+ * proxy or a large result leaves the Link header out, only that. */
+static bool next_page(const struct forge *f, const char *repository,
+                      const struct http_response *res, struct str *next)
+{
+    const char *link = http_response_header(res, "link");
+    const char *number = http_response_header(res, "x-next-page");
+    int page = 0;
+    if (link && forge_read_next(link, next))
+        return true;
+    if (f->kind != FORGE_GITLAB || !number || num_parse_int(number, 2, INT_MAX, &page, NULL))
+        return false;
+    first_page(f, repository, next);
+    str_addf(next, "&page=%d", page);
+    return true;
+}
+
 int forge_collaborators(const struct forge *f, const char *repository, struct forge_people *people,
                         struct err *err)
 {
@@ -220,9 +239,8 @@ int forge_collaborators(const struct forge *f, const char *repository, struct fo
         if ((rc = get_json(http, url.p, f->token, repository, &res, &answer, err)) ||
             (rc = forge_read_people(f->kind, answer, people, err)))
             return rc;
-        const char *link = http_response_header(&res, "link");
         cleanup_str struct str next = STR_INIT;
-        if (!link || !forge_read_next(link, &next))
+        if (!next_page(f, repository, &res, &next))
             return 0;
         if (!same_origin(next.p, f->api_url))
             return err_set(err, ERR_UNAVAILABLE, "the forge's next page lies elsewhere");

@@ -22,6 +22,7 @@ every request:
     private     ["owner/name", ...]
     renamed     {"owner/old": "owner/new"}
     page_max    entries of a page at most
+    no_link     GitLab tells the next page by X-Next-Page only
     protected   ["refs/heads/main", ...]: a push to them is refused as GitHub does it (GH006)
     fault       null, or {"kind": ..., "match": substring of the path, "times": n or absent = always}
                 kinds: status (with "status"), hang, reset, slow (with "seconds"), truncate, redirect (with

@@ -163,7 +163,9 @@ class Rest:
         url = f"{self.base}/api/v4/projects/{urllib.parse.quote(repository, safe='')}/members/all"
         links = [("first", 1), ("last", last)] + ([("next", number + 1)] if number < last else [])
         headers = [("X-Page", str(number)), ("X-Per-Page", str(size)), ("X-Total-Pages", str(last)),
-                   ("X-Next-Page", str(number + 1) if number < last else ""),
-                   ("Link", ", ".join(f'<{url}?page={n}&per_page={size}>; rel="{rel}"' for rel, n in links))]
+                   ("X-Next-Page", str(number + 1) if number < last else "")]
+        if not self.state().get("no_link"):
+            headers.append(
+                ("Link", ", ".join(f'<{url}?page={n}&per_page={size}>; rel="{rel}"' for rel, n in links)))
         return 200, [{**self.gitlab_user(name), "access_level": LEVELS[given[name]], "expires_at": None,
                       "membership_state": "active"} for name in items], headers

@@ -34,12 +34,12 @@ class OpenId:
 
     client_secret = "a+b/c% d"
 
-    def __init__(self):
+    def __init__(self, *options):
         if not (FOLDER / "node_modules").is_dir():
             steady.run("npm", "ci", "--no-audit", "--no-fund", cwd=FOLDER, timeout=300)
         self.port = steady.free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
-        self.process = subprocess.Popen(["node", "server.mjs", str(self.port)], cwd=FOLDER, stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(["node", "server.mjs", str(self.port), *options], cwd=FOLDER, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self._expect("ready")
 

@@ -119,7 +119,7 @@ def connected(person, session):
 
 def test_collaborators(team):
     """Those with push permission, over all pages; the private repository is cloned and published."""
-    team.forge.configure(page_max=2)
+    team.forge.configure(page_max=2, no_link=True)
     anna = team.person("anna", 1, "admin")
     pushers = [team.person(f"p{i}", 10 + i, ["push", "maintain", "admin"][i % 3]) for i in range(5)]
     readers = [team.person("reader", 20, "pull"), team.person("triager", 21, "triage")]

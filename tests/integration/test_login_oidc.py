@@ -55,6 +55,20 @@ def test_approved(server_of, openid, client):
     assert poll(server, flow)[0] == 400
 
 
+@pytest.mark.parametrize("client", ["public", "secret"])
+def test_secret_in_the_form_and_ec_keys(server_of, client):
+    """A provider that takes secrets in the form only, and whose one key is P-256."""
+    provider = oidc.OpenId("post")
+    try:
+        server = server_of("local", **provider.environment(client))
+        flow = begin(server)
+        provider.visit(flow["verification_uri_complete"], "alice")
+        status, answer = finish(server, flow)
+        assert (status, answer.get("login")) == (200, "alice"), answer
+    finally:
+        provider.stop()
+
+
 def test_command_line(server_of, openid, place):
     """`login` prints page and code, and is done when the person is."""
     server = server_of("local", **openid.environment())

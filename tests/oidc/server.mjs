@@ -1,8 +1,8 @@
 // A real OpenID provider for the tests: npm's oidc-provider with the device flow.
 //
-//   node server.mjs PORT
+//   node server.mjs PORT [post]
 //
-// Prints "ready". Clients: "public" (no secret) and "secret" (client_secret with characters that must be
+// "post": takes client secrets in the form only, and EC P-256 keys sign. Prints "ready". Clients: "public" (no secret) and "secret" (client_secret with characters that must be
 // encoded). Accounts are whatever is typed in at the login page. One line of JSON on stdin is a command:
 //   {"rotate": true}             new signing keys at once, the old ones are gone
 //   {"spoil": "aud" | "exp" | "iss" | null}   what is wrong with the ID tokens from now on
@@ -15,22 +15,31 @@ import Provider from 'oidc-provider';
 
 const port = Number(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
+const post = process.argv[3] === 'post';
 const state = { spoil: null, slow: 0 };
 
 function newKey() {
+  if (post) {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' };
+  }
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'RS256', use: 'sig' };
 }
 
 function make(key) {
+  const signing = post
+    ? { token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'ES256' } : {};
   const provider = new Provider(issuer, {
     clients: [
-      { client_id: 'public', token_endpoint_auth_method: 'none', redirect_uris: [], response_types: [],
+      { client_id: 'public', token_endpoint_auth_method: 'none', ...(post && { id_token_signed_response_alg: 'ES256' }),
+        redirect_uris: [], response_types: [],
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'] },
-      { client_id: 'secret', client_secret: 'a+b/c% d', redirect_uris: [], response_types: [],
+      { client_id: 'secret', client_secret: 'a+b/c% d', ...signing, redirect_uris: [], response_types: [],
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'] },
     ],
     jwks: { keys: [key] },
+    ...(post && { clientAuthMethods: ['client_secret_post', 'none'] }),
     cookies: { keys: ['test'] },
     features: { deviceFlow: { enabled: true }, devInteractions: { enabled: true } },
     claims: { openid: ['sub'], profile: ['preferred_username', 'name'], email: ['email'] },

@@ -223,6 +223,28 @@ static void test_bad_headers(void **state)
     assert_int_equal(verify(f, enc), ERR_NOT_FOUND);
 }
 
+/* A set of one key without a name, and tokens that name it all the same. */
+static void test_key_without_name(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_json struct json_object *doc = NULL;
+    struct jwk_set *named = f->set;
+    struct json_object *key = public_jwk(f->rsa, true, "r1");
+    struct json_object *keys = json_object_new_array();
+    json_object_object_del(key, "kid");
+    json_object_array_add(keys, key);
+    doc = json_object_new_object();
+    json_add(doc, "keys", keys);
+    assert_int_equal(jwk_set_parse(doc, &f->set, NULL), 0);
+    assert_int_equal(verify_header(f, "{\"alg\":\"RS256\",\"kid\":\"r1\"}"), 0);
+    assert_int_equal(verify_header(f, "{\"alg\":\"RS256\"}"), 0);
+    /* by another key: perhaps one that is new */
+    cleanup_free char *other = make(f->other, false, HEADER, GOOD);
+    assert_int_equal(verify(f, other), ERR_NOT_FOUND);
+    jwk_set_free(f->set);
+    f->set = named;
+}
+
 static void test_bad_signatures(void **state)
 {
     struct fixture *f = *state;
@@ -271,8 +293,11 @@ static void test_bad_sets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),        cmocka_unit_test(test_bad_claims),
-        cmocka_unit_test(test_bad_headers), cmocka_unit_test(test_bad_signatures),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad_claims),
+        cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_bad_signatures),
+        cmocka_unit_test(test_key_without_name),
         cmocka_unit_test(test_bad_sets),
     };
     return cmocka_run_group_tests_name("auth/id_token", tests, setup, teardown);
