@@ -125,6 +125,10 @@ int people_write_keys(struct agent *a, struct err *err);
 int people_replace(struct agent *a, struct spec_user *users, size_t n, struct err *err);
 /* Ends every process and connection of the person. ERR_NOT_FOUND: has no account. */
 int people_kick(struct agent *a, const char *provider, const char *login, struct err *err);
+/* The same, asked for from inside: for the creator, who names a login or provider:login. The server
+ * is told, and keeps the person out; without one it is ERR_UNAVAILABLE. */
+int people_kick_for(struct agent *a, const char *by_provider, const char *by_login, const char *who,
+                    struct err *err);
 /* [{login, provider, connected, since}] */
 struct json_object *people_members(const struct agent *a);
 /* Author of a person's commits; allocated. */

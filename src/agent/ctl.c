@@ -333,6 +333,11 @@ static void on_accept(int fd, pid_t pid, uid_t uid, void *payload)
     ctl_add(ctl, taken, taken);
 }
 
+bool ctl_is_heard(const struct ctl *ctl)
+{
+    return ctl->first != NULL;
+}
+
 void ctl_event(struct ctl *ctl, const char *event, struct json_object *obj)
 {
     if (!obj)

@@ -12,6 +12,8 @@ void ctl_free(struct ctl *ctl);
 /* One more channel on these descriptors, which are taken. */
 void ctl_add(struct ctl *ctl, int in_fd, int out_fd);
 
+/* Does anybody get the events? */
+bool ctl_is_heard(const struct ctl *ctl);
 /* Events to every connection. obj is taken, may be NULL. */
 void ctl_event(struct ctl *ctl, const char *event, struct json_object *obj);
 void ctl_event_stage(struct ctl *ctl, const char *stage, int progress, const char *message);

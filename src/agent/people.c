@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/ctl.h"
 #include "agent/procfs.h"
 #include "agent/sshd_text.h"
 #include "agent/terminal.h"
@@ -227,6 +228,58 @@ int people_kick(struct agent *a, const char *provider, const char *login, struct
         proc_each(close_if_nobodys, a);
     records_activity(a, login, "removed", NULL);
     return 0;
+}
+
+static const struct spec_user *find_named(const struct agent *a, const char *who, struct err *err)
+{
+    const struct spec_user *found = NULL;
+    for (size_t i = 0; i < a->spec.n_users; i++) {
+        const struct spec_user *u = &a->spec.users[i];
+        cleanup_free char *full = xasprintf("%s:%s", u->provider, u->login);
+        if (strcmp(full, who) == 0)
+            return u;
+        if (strcmp(u->login, who) != 0)
+            continue;
+        if (found) {
+            err_set(err, ERR_INVALID, "%s is the login of two people here; write provider:login",
+                    who);
+            return NULL;
+        }
+        found = u;
+    }
+    if (!found)
+        err_set(err, ERR_NOT_FOUND, "%s may not come in here", who);
+    return found;
+}
+
+static bool is_creator(const struct agent *a, const char *provider, const char *login)
+{
+    return strcmp(provider, a->spec.creator_provider) == 0 &&
+           strcmp(login, a->spec.creator_login) == 0;
+}
+
+int people_kick_for(struct agent *a, const char *by_provider, const char *by_login, const char *who,
+                    struct err *err)
+{
+    if (!is_creator(a, by_provider, by_login))
+        return err_set(err, ERR_DENIED, "only the creator of the session may do this");
+    const struct spec_user *user = find_named(a, who, err);
+    if (!user)
+        return err ? err->code : ERR_NOT_FOUND;
+    if (is_creator(a, user->provider, user->login))
+        return err_set(err, ERR_INVALID, "the creator cannot be kicked");
+    if (!ctl_is_heard(a->ctl))
+        return err_set(err, ERR_UNAVAILABLE, "the server is away and could not keep %s out", who);
+    struct json_object *o = json_object_new_object();
+    json_add_str(o, "provider", user->provider);
+    json_add_str(o, "login", user->login);
+    int rc = people_kick(a, user->provider, user->login, err);
+    if (rc == ERR_NOT_FOUND) {
+        err_clear(err);
+        rc = 0;
+    }
+    ctl_event(a->ctl, "kicked", o);
+    return rc;
 }
 
 /* --- what others may know ----------------------------------------------------------------------

@@ -59,8 +59,7 @@ void records_activity(const struct agent *a, const char *login, const char *even
     json_add_i64(o, "timestamp", clock_now(&clock_real));
     json_add_str(o, "user", login);
     json_add_str(o, "event", event);
-    if (detail)
-        json_add(o, "detail", detail);
+    json_add(o, "detail", detail ? detail : json_object_new_object());
     append_line(a->layout.activity_log, o);
 }
 

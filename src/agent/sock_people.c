@@ -159,6 +159,22 @@ static int verb_role(struct peer *peer, uint32_t id, struct json_object *obj,
     return rc;
 }
 
+static int verb_kick(struct peer *peer, uint32_t id, struct json_object *obj,
+                     const struct person *person, struct err *err)
+{
+    const char *who = NULL;
+    /* What is typed there may be anybody's. */
+    if (person->shared)
+        return err_set(err, ERR_DENIED,
+                       "not from the shared terminal; use a connection of your own");
+    int rc = json_get_str(obj, "who", SPEC_PROVIDER_MAX + 1 + SPEC_LOGIN_MAX, &who, err);
+    if (rc == 0)
+        rc = people_kick_for(peer->sock->agent, person->provider, person->login, who, err);
+    if (rc == 0)
+        conn_reply(peer->conn, id, NULL);
+    return rc;
+}
+
 static int verb_coauthors(struct peer *peer, uint32_t id, struct json_object *obj,
                           const struct person *person, struct err *err)
 {
@@ -196,6 +212,7 @@ static const struct verb verbs[] = {
     {"pair", false, true, true, verb_pair},
     {"resize", false, true, false, verb_resize},
     {"role", false, true, true, verb_role},
+    {"kick", false, true, true, verb_kick},
     {"coauthors", false, true, false, verb_coauthors},
     {"committed", false, true, true, verb_committed},
     {"watch", false, true, false, verb_watch},

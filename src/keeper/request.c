@@ -262,7 +262,7 @@ static bool copy_word(struct json_object *from, const char *key, struct json_obj
     return true;
 }
 
-static bool copy_person(struct json_object *from, struct json_object *to)
+static bool copy_name(struct json_object *from, struct json_object *to)
 {
     const char *login = NULL;
     const char *provider = NULL;
@@ -270,11 +270,16 @@ static bool copy_person(struct json_object *from, struct json_object *to)
         json_get_str(from, "provider", SPEC_PROVIDER_MAX, &provider, NULL) != 0 ||
         !spec_login_is_valid(login) || !spec_provider_is_valid(provider))
         return false;
-    bool connected = false;
-    if (json_opt_bool(from, "connected", &connected, NULL) != 0)
-        return false;
     json_add_str(to, "login", login);
     json_add_str(to, "provider", provider);
+    return true;
+}
+
+static bool copy_person(struct json_object *from, struct json_object *to)
+{
+    bool connected = false;
+    if (!copy_name(from, to) || json_opt_bool(from, "connected", &connected, NULL) != 0)
+        return false;
     json_add_bool(to, "connected", connected);
     return true;
 }
@@ -298,6 +303,8 @@ static bool copy_members(const char *event, struct json_object *from, struct jso
     }
     if (strcmp(event, "presence") == 0)
         return copy_person(from, to);
+    if (strcmp(event, "kicked") == 0)
+        return copy_name(from, to);
     if (strcmp(event, "activity") == 0) {
         if (json_get_i64(from, "at", 0, INT64_MAX, &number, NULL) != 0)
             return false;

@@ -196,6 +196,8 @@ void lifecycle_event(const char *event, struct json_object *obj, void *payload);
 void people_find_again(struct session *one, bool fresh, pending_fn done, void *payload);
 /* Makes the spec's users from the people and tells the agent of a running session. */
 void people_tell(struct session *one);
+/* The creator did it from inside: the agent has closed the connections already. */
+void people_kicked_inside(struct session *one, const char *provider, const char *login);
 
 /* ---- reconcile.c
  * ---------------------------------------------------------------------------------------------- */

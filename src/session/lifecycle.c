@@ -407,6 +407,15 @@ static void on_activity(struct session *one, struct json_object *obj)
     str_clear(&one->info);
 }
 
+static void on_kicked(struct session *one, struct json_object *obj)
+{
+    const char *provider = NULL, *login = NULL;
+    if (one->state == SESSION_RUNNING &&
+        json_get_str(obj, "provider", SPEC_PROVIDER_MAX, &provider, NULL) == 0 &&
+        json_get_str(obj, "login", SPEC_LOGIN_MAX, &login, NULL) == 0)
+        people_kicked_inside(one, provider, login);
+}
+
 void lifecycle_event(const char *event, struct json_object *obj, void *payload)
 {
     const char *id = NULL;
@@ -425,6 +434,8 @@ void lifecycle_event(const char *event, struct json_object *obj, void *payload)
         on_gone(one, obj);
     else if (strcmp(event, "activity") == 0 || strcmp(event, "presence") == 0)
         on_activity(one, obj);
+    else if (strcmp(event, "kicked") == 0)
+        on_kicked(one, obj);
 }
 
 /* ---- what is due

@@ -259,6 +259,15 @@ static int keep_out(struct session *one, const char *provider, const char *login
     return 0;
 }
 
+void people_kicked_inside(struct session *one, const char *provider, const char *login)
+{
+    struct err err = ERR_INIT;
+    if (!access_is_kicked(&one->access, provider, login) &&
+        keep_out(one, provider, login, &err) != 0)
+        log_fields(LOG_LEVEL_WARN, "kick from inside", "session", one->row.id, "why", err.msg,
+                   NULL);
+}
+
 void session_kick(struct sessions *s, const struct session_caller *caller, const char *id,
                   const char *login, session_reply_fn done, void *payload)
 {

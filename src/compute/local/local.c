@@ -21,7 +21,7 @@ int local_account(const struct local *l, struct local_account *out, struct err *
     if (!found && l->as_root)
         return err_set(err, ERR_NOT_FOUND,
                        "account '%s' (STEADYSTATE_LOCAL_USER) does not exist; make it with: "
-                       "useradd --system --shell /bin/bash %s",
+                       "useradd --system --create-home --shell /bin/bash %s",
                        l->user, l->user);
     if (!found)
         return err_set(err, ERR_NOT_FOUND, "uid %u has no account", (unsigned)geteuid());

@@ -172,6 +172,9 @@ static void test_events_of_agents_are_written_anew(void **state)
     assert_string_equal(
         filtered("presence", "{\"login\":\"x\",\"provider\":\"p\",\"connected\":true}"),
         HEAD("presence") ",\"login\":\"x\",\"provider\":\"p\",\"connected\":true}");
+    assert_string_equal(filtered("kicked", "{\"login\":\"x\",\"provider\":\"p\",\"y\":1}"),
+                        HEAD("kicked") ",\"login\":\"x\",\"provider\":\"p\"}");
+    assert_null(filtered("kicked", "{\"login\":\"x\"}"));
     assert_null(filtered("activity", "{}"));
     assert_null(filtered("gone", "{}"));
     assert_null(filtered("anything", "{}"));
