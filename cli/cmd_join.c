@@ -12,7 +12,7 @@
 
 static const struct command_help help = {
     .name = "join",
-    .synopsis = "[options] <link> [-- command]",
+    .synopsis = "[options] <link|id> [-- command]",
     .summary = "Enters a session: a shell in your own worktree, or one command there.",
     .text =
         "The host key comes with the link, so the first connection is as safe as the link. One\n"
@@ -74,10 +74,9 @@ int cmd_join(int argc, char **argv)
         return opt_usage_error(&help, "the link is missing");
 
     struct err err = ERR_INIT;
-    cleanup_magic_link struct magic_link link;
-    if (magic_link_parse(argv[first], strlen(argv[first]), &link, &err))
-        return ui_fail(EXIT_USAGE, "join", err.msg,
-                       "Copy the whole link and quote it: it holds a '?' and a '&'.");
+    cleanup_magic_link struct magic_link link = {0};
+    if ((rc = session_link_operand("join", argv[first], &link)) >= 0)
+        return rc;
     if (read_only && strcmp(link.mode, "pair") != 0)
         return opt_usage_error(&help, "--read-only is for pair sessions; this one is a %s session",
                                link.mode);

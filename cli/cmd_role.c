@@ -1,41 +1,15 @@
 /* role, approve: who may type at the shared terminal, and who may come in. Inside a session the
  * agent is asked, outside the server. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
+#include "inside_ask.h"
 #include "opt.h"
 #include "session_view.h"
-#include "sync/agent_client.h"
-#include "sync/sync.h"
 #include "ui.h"
 
 #define SESSIONS_MAX 1000
-
-static int ask_inside(const char *what, const char *login, const char *role)
-{
-    cleanup_sync_place struct sync_place place = {0};
-    cleanup_agent struct agent_client *agent = NULL;
-    cleanup_json struct json_object *reply = NULL;
-    struct err err = ERR_INIT;
-    struct json_object *request = json_object_new_object();
-    json_add_str(request, "who", login);
-    json_add_str(request, "role", role);
-    int rc = sync_place_from_env(&place, &err);
-    if (rc == 0)
-        rc = agent_connect(place.socket, place.login, place.provider, &agent, &err);
-    if (rc < 0)
-        json_object_put(request);
-    else
-        rc = agent_ask(agent, "role", request, &reply, &err);
-    if (rc < 0)
-        return ui_fail_err(what, &err,
-                           rc == ERR_DENIED ? "Ask them, or take it with 'steadystate role' where "
-                                              "the creator is logged in."
-                                            : NULL);
-    return EXIT_DONE;
-}
 
 /* Without a name it is the caller's one running pair session. */
 static int find_session(struct backend *b, char id[SESSION_ID_LEN + 1], struct err *err)
@@ -88,11 +62,54 @@ static int ask_outside(const char *what, const char *server, const char *session
     return EXIT_DONE;
 }
 
-static int ask(const char *what, const char *server, const char *session, const char *login,
-               const char *role)
+/* What the two have in common: [<id|link>] <login> and, for role, what. */
+struct decision {
+    const char *server, *session, *login, *role;
+    bool json;
+};
+
+/* After a message or help the exit code, else -1. */
+static int parse(int argc, char **argv, const struct command_help *help, int n_words,
+                 const char *missing, struct decision *d)
 {
-    bool inside = !session && !server && getenv("REPO_ROOT") && getenv("SESSION_ID");
-    return inside ? ask_inside(what, login, role) : ask_outside(what, server, session, login, role);
+    const struct opt opts[] = {{'s', "server", OPT_VALUE, "URL",
+                                "another server than the current one", .text = &d->server},
+                               {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &d->json},
+                               {0}};
+    int first, rc = opt_parse(argc, argv, opts, help, &first);
+    if (rc >= 0)
+        return rc;
+    int n = argc - first;
+    if (n != n_words && n != n_words + 1)
+        return opt_usage_error(help, "%s", missing);
+    d->session = n > n_words ? argv[first] : NULL;
+    d->login = argv[argc - n_words];
+    return -1;
+}
+
+static int decide(const char *what, const struct decision *d, const char *done)
+{
+    int rc;
+    if (inside_ask_here(d->session, d->server)) {
+        struct json_object *request = json_object_new_object();
+        json_add_str(request, "who", d->login);
+        json_add_str(request, "role", d->role);
+        rc = inside_ask("role", request,
+                        "Ask them, or take it with 'steadystate role' where the creator is logged "
+                        "in.",
+                        NULL);
+    } else {
+        rc = ask_outside(what, d->server, d->session, d->login, d->role);
+    }
+    if (rc == EXIT_DONE && d->json) {
+        cleanup_json struct json_object *obj = json_object_new_object();
+        json_add_str(obj, "login", d->login);
+        json_add_str(obj, "role", d->role);
+        ui_print_json(obj);
+    } else if (rc == EXIT_DONE) {
+        ui_say("%s %s.\n", d->login, done);
+    }
+    return rc;
 }
 
 int cmd_role(int argc, char **argv)
@@ -106,27 +123,17 @@ int cmd_role(int argc, char **argv)
             "place. The keyboard's owner may do this inside the session, its creator inside\n"
             "and outside; outside without a session it is your one pair session.",
         .example = "steadystate role bob watch"};
-    const char *server = NULL;
-    const struct opt opts[] = {
-        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0}};
-    int first, rc = opt_parse(argc, argv, opts, &help, &first);
+    static const char *const roles[][2] = {
+        {"watch", "watches"}, {"type", "may type"}, {"own", "has the keyboard"}};
+    struct decision d = {0};
+    int rc = parse(argc, argv, &help, 2, "give a login, and watch, type or own", &d);
     if (rc >= 0)
         return rc;
-    int n = argc - first;
-    if (n != 2 && n != 3)
-        return opt_usage_error(&help, "give a login, and watch, type or own");
-    const char *session = n == 3 ? argv[first] : NULL;
-    const char *login = argv[argc - 2], *role = argv[argc - 1];
-    if (strcmp(role, "watch") != 0 && strcmp(role, "type") != 0 && strcmp(role, "own") != 0)
-        return opt_usage_error(&help, "'%s' is not watch, type or own", role);
-    rc = ask("role", server, session, login, role);
-    if (rc == EXIT_DONE)
-        ui_say(strcmp(role, "watch") == 0  ? "%s watches.\n"
-               : strcmp(role, "type") == 0 ? "%s may type.\n"
-                                           : "%s has the keyboard.\n",
-               login);
-    return rc;
+    d.role = argv[argc - 1];
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+        if (strcmp(d.role, roles[i][0]) == 0)
+            return decide("role", &d, roles[i][1]);
+    return opt_usage_error(&help, "'%s' is not watch, type or own", d.role);
 }
 
 int cmd_approve(int argc, char **argv)
@@ -139,20 +146,7 @@ int cmd_approve(int argc, char **argv)
             "In the shared terminal Ctrl-b y lets in who has waited longest. 'steadystate kick'\n"
             "is the other answer.",
         .example = "steadystate approve bob"};
-    const char *server = NULL;
-    const struct opt opts[] = {
-        {'s', "server", OPT_VALUE, "URL", "another server than the current one", .text = &server},
-        {0}};
-    int first, rc = opt_parse(argc, argv, opts, &help, &first);
-    if (rc >= 0)
-        return rc;
-    int n = argc - first;
-    if (n != 1 && n != 2)
-        return opt_usage_error(&help, "give a login");
-    const char *session = n == 2 ? argv[first] : NULL;
-    const char *login = argv[argc - 1];
-    rc = ask("approve", server, session, login, "approve");
-    if (rc == EXIT_DONE)
-        ui_say("%s may come in.\n", login);
-    return rc;
+    struct decision d = {.role = "approve"};
+    int rc = parse(argc, argv, &help, 1, "give a login", &d);
+    return rc >= 0 ? rc : decide("approve", &d, "may come in");
 }

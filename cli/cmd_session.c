@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "command.h"
+#include "inside_ask.h"
 #include "opt.h"
 #include "session_view.h"
 #include "ui.h"
@@ -42,9 +43,10 @@ static void call_release(struct call *c)
 
 #define OWN_OPTIONS_MAX 4
 
-/* own: the command's options, or NULL. After a message or help the exit code, else -1. */
-static int begin(int argc, char **argv, const struct command_help *help, const struct opt *own,
-                 int n_operands, struct call *c)
+/* own: the command's options, or NULL. After a message or help the exit code, else -1. With
+ * may_be_inside the session may be left out where we are in one: then id stays empty. */
+static int begin_at(bool may_be_inside, int argc, char **argv, const struct command_help *help,
+                    const struct opt *own, int n_operands, struct call *c)
 {
     struct err err = ERR_INIT;
     struct opt opts[OWN_OPTIONS_MAX + 3] = {{0}};
@@ -59,12 +61,22 @@ static int begin(int argc, char **argv, const struct command_help *help, const s
     int first, rc = opt_parse(argc, argv, opts, help, &first);
     if (rc >= 0)
         return rc;
+    if (may_be_inside && argc - first == n_operands - 1 && inside_ask_here(NULL, c->server)) {
+        c->operands = argv + first;
+        return -1;
+    }
     if (argc - first != n_operands)
         return opt_usage_error(help, "give %s", help->synopsis);
     if ((rc = session_operand(help->name, argv[first], c->id)) >= 0)
         return rc;
     c->operands = argv + first + 1;
     return backend_open(c->server, &c->backend, &err) ? ui_fail_err(help->name, &err, NULL) : -1;
+}
+
+static int begin(int argc, char **argv, const struct command_help *help, const struct opt *own,
+                 int n_operands, struct call *c)
+{
+    return begin_at(false, argc, argv, help, own, n_operands, c);
 }
 
 /* Until the session is gone; *info is the last that was seen. */
@@ -190,27 +202,33 @@ static void print_member(struct json_object *m)
     cleanup_str struct str login = STR_INIT;
     const char *name = session_text(m, "login");
     str_add_printable(&login, name, strlen(name));
-    printf("%-20s  %-8s  %-14s  %s\n", login.p, session_text(m, "provider"),
-           session_text(m, "rule"), doing(m));
+    const char *rule = session_text(m, "rule");
+    printf("%-20s  %-8s  %-14s  %s\n", login.p, session_text(m, "provider"), *rule ? rule : "-",
+           doing(m));
 }
 
 int cmd_members(int argc, char **argv)
 {
     static const struct command_help help = {
         .name = "members",
-        .synopsis = "<id|link>",
+        .synopsis = "[<id|link>]",
         .summary = "Shows who may come in, by which rule, and who is there.",
+        .text =
+            "By which rule is for the session's creator to know. Inside a session anybody may ask\n"
+            "who is there, without naming it.",
         .example = "steadystate members k3jx5m2qzv7ah4tw6ydn",
     };
     cleanup_call struct call c = {0};
-    int code = begin(argc, argv, &help, NULL, 1, &c);
+    int code = begin_at(true, argc, argv, &help, NULL, 1, &c);
     if (code >= 0)
         return code;
     struct err err = ERR_INIT;
     cleanup_json struct json_object *answer = NULL;
     struct json_object *members = NULL;
     cleanup_free char *path = session_path(c.id, "/members");
-    if (backend_call(&c.backend, "GET", path, NULL, 0, &answer, NULL, &err) ||
+    if (!c.id[0] && (code = inside_ask("members", NULL, NULL, &answer)) != EXIT_DONE)
+        return code;
+    if ((c.id[0] && backend_call(&c.backend, "GET", path, NULL, 0, &answer, NULL, &err)) ||
         json_opt_array(answer, "members", 10000, &members, &err))
         return backend_fail(&c.backend, "members", &err);
     if (c.json) {
@@ -227,12 +245,13 @@ int cmd_kick(int argc, char **argv)
 {
     static const struct command_help help = {
         .name = "kick",
-        .synopsis = "<id|link> <login>",
+        .synopsis = "[<id|link>] <login>",
         .summary = "Closes a person's connections and keeps the person out.",
+        .text = "For the session's creator, who need not name it inside of it.",
         .example = "steadystate kick k3jx5m2qzv7ah4tw6ydn mallory",
     };
     cleanup_call struct call c = {0};
-    int code = begin(argc, argv, &help, NULL, 2, &c);
+    int code = begin_at(true, argc, argv, &help, NULL, 2, &c);
     if (code >= 0)
         return code;
     struct err err = ERR_INIT;
@@ -240,7 +259,15 @@ int cmd_kick(int argc, char **argv)
     cleanup_free char *path = session_path(c.id, "/kick");
     cleanup_json struct json_object *body = json_object_new_object();
     json_add_str(body, "login", login);
-    if (backend_call(&c.backend, "POST", path, body, BACKEND_IDEMPOTENT, NULL, NULL, &err))
+    if (!c.id[0]) {
+        const char *id = getenv("SESSION_ID");
+        struct json_object *request = json_object_new_object();
+        json_add_str(request, "who", login);
+        code = inside_ask("kick", request, "Ask the creator.", NULL);
+        if (code != EXIT_DONE)
+            return code;
+        (void)snprintf(c.id, sizeof c.id, "%s", id ? id : "");
+    } else if (backend_call(&c.backend, "POST", path, body, BACKEND_IDEMPOTENT, NULL, NULL, &err))
         return backend_fail(&c.backend, "kick", &err);
     if (c.json) {
         json_add_str(body, "id", c.id);

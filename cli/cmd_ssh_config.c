@@ -22,7 +22,7 @@
 
 static const struct command_help help = {
     .name = "ssh-config",
-    .synopsis = "[--write] <link>",
+    .synopsis = "[--write] [--json] <link|id>",
     .summary = "Prints a Host entry for a session, for ssh, scp, rsync and editors.",
     .text = "With --write the entry goes into ~/.ssh/steadystate/<id>.conf, which ~/.ssh/config\n"
             "includes; 'steadystate down' takes it away.",
@@ -89,7 +89,7 @@ static int ensure_include(const char *config, struct err *err)
     return fd_write_file(AT_FDCWD, config, next.p, next.len, mode, err);
 }
 
-static int write_entry(const char *id, const char *name, const struct str *entry, struct err *err)
+static int write_entry(const char *id, const struct str *entry, struct err *err)
 {
     cleanup_free char *dir = entries_dir(err);
     if (!dir)
@@ -100,18 +100,33 @@ static int write_entry(const char *id, const char *name, const struct str *entry
     if (rc || (rc = fd_write_file(AT_FDCWD, file, entry->p, entry->len, 0600, err)) ||
         (rc = ensure_include(config, err)))
         return rc;
-    printf("%s\n", name);
     return 0;
+}
+
+/* As ssh_config names them, in lower case. */
+static void print_json(const struct magic_link *link, const char *name, const char *known_hosts,
+                       const char *key_file, const struct str *entry)
+{
+    cleanup_json struct json_object *obj = json_object_new_object();
+    json_add_str(obj, "host", name);
+    json_add_str(obj, "hostname", link->host);
+    json_add_i64(obj, "port", link->port);
+    json_add_str(obj, "user", link->user);
+    json_add_str(obj, "userknownhostsfile", known_hosts);
+    json_add_str(obj, "identityfile", key_file);
+    json_add_str(obj, "entry", entry->p);
+    ui_print_json(obj);
 }
 
 int cmd_ssh_config(int argc, char **argv)
 {
-    bool write_it = false;
+    bool write_it = false, json = false;
     const char *key_file = NULL;
     const struct opt opts[] = {
         {0, "write", OPT_FLAG, NULL, "into ~/.ssh/steadystate instead of stdout",
          .flag = &write_it},
         {'i', NULL, OPT_VALUE, "KEYFILE", "the key to log in with", .text = &key_file},
+        {0, "json", OPT_FLAG, NULL, "as JSON", .flag = &json},
         {0}};
     int first, rc = opt_parse(argc, argv, opts, &help, &first);
     if (rc >= 0)
@@ -119,10 +134,9 @@ int cmd_ssh_config(int argc, char **argv)
     if (first + 1 != argc)
         return opt_usage_error(&help, "give one link");
     struct err err = ERR_INIT;
-    cleanup_magic_link struct magic_link link;
-    if (magic_link_parse(argv[first], strlen(argv[first]), &link, &err))
-        return ui_fail(EXIT_USAGE, "ssh-config", err.msg,
-                       "Copy the whole link and quote it: it holds a '?' and a '&'.");
+    cleanup_magic_link struct magic_link link = {0};
+    if ((rc = session_link_operand("ssh-config", argv[first], &link)) >= 0)
+        return rc;
     cleanup_free char *known_hosts = NULL;
     if (session_known_hosts(&link, &known_hosts, &err))
         return ui_fail_err("ssh-config", &err, NULL);
@@ -130,9 +144,11 @@ int cmd_ssh_config(int argc, char **argv)
     cleanup_free char *name =
         xasprintf("steadystate-%.*s", name_length(link.session_id), link.session_id);
     add_entry(&entry, &link, name, known_hosts, key_file);
-    if (!write_it)
-        fputs(entry.p, stdout);
-    else if (write_entry(link.session_id, name, &entry, &err))
+    if (write_it && write_entry(link.session_id, &entry, &err))
         return ui_fail_err("ssh-config", &err, NULL);
+    if (json)
+        print_json(&link, name, known_hosts, key_file, &entry);
+    else
+        printf("%s%s", write_it ? name : entry.p, write_it ? "\n" : "");
     return EXIT_DONE;
 }

@@ -19,7 +19,10 @@ static int ask_agent(const struct sync_place *place, struct json_object **info,
     int rc = agent_connect(place->socket, place->login, place->provider, &agent, err);
     if (rc == 0)
         rc = agent_info(agent, info, err);
-    return rc ? rc : agent_members(agent, members, err);
+    if (rc)
+        return rc;
+    json_object_object_del(*info, "ok");
+    return agent_members(agent, members, err);
 }
 
 static struct json_object *member_list(struct json_object *answer)

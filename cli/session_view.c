@@ -25,6 +25,34 @@ int session_get(struct backend *b, const char *id, struct json_object **info, st
     return backend_call(b, "GET", path, NULL, 0, info, NULL, err);
 }
 
+/* The link of a session that is named by its id. */
+static int ask_link(const char *what, const char *id, struct magic_link *link)
+{
+    struct err err = ERR_INIT;
+    cleanup_backend struct backend b = {0};
+    cleanup_json struct json_object *info = NULL;
+    if (backend_open(NULL, &b, &err))
+        return ui_fail_err(what, &err, NULL);
+    if (session_get(&b, id, &info, &err))
+        return backend_fail(&b, what, &err);
+    const char *text = session_text(info, "magic_link");
+    if (magic_link_parse(text, strlen(text), link, &err))
+        return ui_fail_err(what, &err, "Give the session's link.");
+    return -1;
+}
+
+int session_link_operand(const char *what, const char *text, struct magic_link *link)
+{
+    char id[SESSION_ID_LEN + 1];
+    struct err err = ERR_INIT;
+    if (!strchr(text, ':') && magic_link_id(text, id, NULL) == 0)
+        return ask_link(what, id, link);
+    if (magic_link_parse(text, strlen(text), link, &err) == 0)
+        return -1;
+    return ui_fail(EXIT_USAGE, what, err.msg,
+                   "Copy the whole link and quote it: it holds a '?' and a '&'.");
+}
+
 const char *session_text(struct json_object *info, const char *key)
 {
     const char *text = "";

@@ -11,6 +11,10 @@
  * filled, or the exit code. */
 int session_operand(const char *what, const char *text, char id[SESSION_ID_LEN + 1]);
 
+/* The operand of a command that needs the link, or an id, which the server knows the link of. -1
+ * with *link filled, or the exit code after a message. */
+int session_link_operand(const char *what, const char *text, struct magic_link *link);
+
 /* GET /sessions/{id}. */
 int session_get(struct backend *b, const char *id, struct json_object **info, struct err *err);
 

@@ -99,12 +99,14 @@ static const char *usual_todo(int err_code)
         return "Try again; 'steadystate doctor' looks for the cause.";
     case ERR_CANCELLED:
         return NULL;
+    case ERR_INVALID:
+        return "'steadystate help' and a command's name say how it is used.";
     case ERR_NO_SPACE:
         return "Free some space and try again.";
     case ERR_LIMIT:
         return "Try again later, or with less.";
     default:
-        return "Mend that and try again; 'steadystate doctor' looks for the usual causes.";
+        return "'steadystate doctor' looks for the usual causes.";
     }
 }
 

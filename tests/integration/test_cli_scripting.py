@@ -1,11 +1,15 @@
 """The command line for scripts: exit codes, JSON of everything that prints data, -q, messages.
 
-Covered: a server of the local provider, two people, one session; a server that is not there. Not covered:
+Covered: a server of the local provider, two people, one session; a server that is not there; kick and members
+from inside; Ctrl-C. Not covered:
 the commands inside a session (test_cli_inside), up (test_cli_up).
 """
 
 import json
 import os
+import re
+import signal
+import subprocess
 
 import pytest
 
@@ -26,7 +30,8 @@ def fixture_world(server_of, forge):
 def refused(person, code, *argv, **keywords):
     done = person.cli(*argv, check=False, **keywords)
     assert done.returncode == code, done
-    assert done.stdout == "" and done.stderr.startswith("steadystate: ") and done.stderr.count("\n") == 1, done
+    assert done.stdout == "" and done.stderr.count("\n") == 1, done
+    assert re.fullmatch(r"steadystate: .+: .+\. .+[.?]\n", done.stderr), done
     return done.stderr
 
 
@@ -46,6 +51,10 @@ def test_exit_codes(world):
     refused(ann, 6, "login", "--server", nowhere, "--provider", "sshkey", "-i", str(ann.key))
     refused(ann, 2, "extend", session.id)
     refused(ann, 2, "extend", session.id, "--ttl", "later")
+    refused(ann, 2, "up", "--mode=trio", "https://example.org/x.git")
+    refused(ann, 2, "login", "--server", "ftp://example.org")
+    refused(ann, 1, "login", "--provider", "nobody")
+    refused(ann, 4, "join", ABSENT, "--", "true")
     server.stop()
     assert "doctor" in refused(ann, 6, "list")
     server.start()
@@ -64,6 +73,10 @@ def test_json_of_everything(world):
     assert data(ann, "refresh")["expires_at"] >= me["expires_at"]
     assert [s["id"] for s in data(bob, "list")["sessions"]] == [session.id]
     assert {m["login"] for m in data(ann, "members", session.id)["members"]} >= {"ann", "bob"}
+    assert {s["branch"] for s in data(bob, "list")["sessions"]} == {None}
+    entry = data(ann, "ssh-config", session.id)
+    assert (entry["hostname"], entry["port"], entry["user"]) == (session.host, session.port, session.user)
+    assert entry["entry"].startswith(f"Host {entry['host']}\n")
     before = session.info["expires_at"]
     assert data(ann, "extend", session.link, "--ttl", "100h")["expires_at"] > before
     assert data(ann, "kick", session.id, "bob") == {"login": "bob", "id": session.id}
@@ -73,6 +86,10 @@ def test_json_of_everything(world):
     assert data(ann, "archive", "list")
     got = data(ann, "archive", "get", session.id, "-o", str(ann.directory / "work"))
     assert got == {"id": session.id, "file": str(ann.directory / "work")} and os.path.getsize(got["file"]) > 0
+    with open(ann.directory / "piped", "wb") as out:
+        subprocess.run([steady.BUILD / "steadystate", "archive", "get", session.id, "-o", "-"], env=ann.environment,
+                       stdout=out, check=True, timeout=60)
+    assert (ann.directory / "piped").read_bytes() == (ann.directory / "work").read_bytes()
     assert data(bob, "logout")["revoked"] is True
     refused(bob, 3, "whoami")
 
@@ -86,3 +103,41 @@ def test_quiet(world, forge):
     assert "allocated" not in quiet.stderr and "steadystate://" in quiet.stdout
     ids = ann.cli("-q", "list", "--ids").stdout.split()
     assert len(ids) == 3 and all(len(i) == 20 for i in ids)
+    assert ann.cli("members", ids[0], "--quiet").stdout != "" and ann.cli("down", ids[0], "-q").stdout == ""
+
+
+def test_kick_and_members_from_inside(world):
+    """The creator needs no login in there; whoever is out stays out."""
+    _, ann, bob, session = world
+    inside = json.loads(ann.ssh(session, "steadystate members --json").stdout)
+    assert {m["login"]: m["connected"] for m in inside["members"]} == {"ann": True, "bob": False}
+    done = bob.ssh(session, "steadystate kick ann", check=False)
+    assert done.returncode == 5 and "only the creator" in done.stderr
+    for who, code in (("ann", 1), ("zed", 4)):
+        assert ann.ssh(session, f"steadystate kick {who}", check=False).returncode == code
+    with subprocess.Popen(["ssh", *bob.ssh_argv(session), "-p", str(session.port), f"{session.user}@{session.host}",
+                           "echo there; sleep 600"], stdout=subprocess.PIPE, env=bob.environment) as process:
+        assert process.stdout.readline() == b"there\n"
+        done = ann.ssh(session, "steadystate kick bob --json")
+        assert json.loads(done.stdout) == {"login": "bob", "id": session.id}
+        assert process.wait(60) != 0
+    steady.wait_for(lambda: [m for m in json.loads(ann.cli("members", session.id, "--json").stdout)["members"]
+                             if m["login"] == "bob" and m["kicked"]], 30, "the server to know")
+    assert session.id not in bob.cli("list", "--ids").stdout
+    assert bob.ssh(session, "true", check=False).returncode == 255
+    assert "detail" in json.loads(ann.ssh(session, "tail -n1 $ACTIVITY_LOG").stdout)
+
+
+def test_interrupted(world):
+    """Ctrl-C gives 130 whatever the command does."""
+    _, ann, _, _ = world
+    with subprocess.Popen([steady.BUILD / "steadystate", "login", "--provider", "fake", "--token", "-"],
+                          env=ann.environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        def is_there():
+            with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+                text = file.read()
+            caught = int(re.search(r"^SigCgt:\s*(\w+)", text, re.M)[1], 16)
+            return "Name:\tsteadystate-out" in text and caught & 1 << (signal.SIGINT - 1)
+        steady.wait_for(is_there, 30, "the command to be there")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
