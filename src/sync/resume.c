@@ -1,7 +1,8 @@
 /*
  * After a refresh that was killed the worktree is a mixture: some files are already the new ones.
  * A path that is as it was before, as it went into the sync, or as it was to become, is nothing the
- * person did since; every other one is, and is relative to what went into the sync.
+ * person did since; every other one is. It is relative to what was to come when all of that is in
+ * it, so it had arrived before the person went on; else to what went into the sync.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "merge/text.h"
 #include "sync/attrs.h"
 #include "sync/checkout.h"
 #include "sync/journal.h"
@@ -154,21 +156,45 @@ struct settle {
     struct work *w;
     struct oid before; /* tree of the last synced commit */
     struct oid sent;   /* tree that went into the sync */
+    struct oid to;     /* tree that the refresh was to bring */
     struct index base;
     struct index local;
 };
+
+/* Does `now` hold all that `to` made of `sent`? What cannot be read counts as no. */
+static bool holds(struct work *w, const struct state *sent, const struct state *now,
+                  const struct state *to)
+{
+    cleanup_blob struct blob base = BLOB_INIT;
+    cleanup_blob struct blob local = BLOB_INIT;
+    cleanup_blob struct blob other = BLOB_INIT;
+    cleanup_merge_text struct merge_text_result r = MERGE_TEXT_RESULT_INIT;
+    if (!S_ISREG(sent->mode) || !S_ISREG(now->mode) || !S_ISREG(to->mode) ||
+        repo_open_blob(w->disk, &sent->oid, MERGE_TEXT_MAX, &base, NULL) ||
+        repo_open_blob(w->disk, &now->oid, MERGE_TEXT_MAX, &local, NULL) ||
+        repo_open_blob(w->disk, &to->oid, MERGE_TEXT_MAX, &other, NULL) ||
+        merge_text((struct merge_slice){base.p, base.len}, (struct merge_slice){local.p, local.len},
+                   (struct merge_slice){other.p, other.len}, &r, NULL))
+        return false;
+    return r.text.len == local.len && (local.len == 0 || memcmp(r.text.p, local.p, local.len) == 0);
+}
 
 static int settle_path(struct settle *s, const struct tree_change *c, struct err *err)
 {
     struct state before;
     struct state sent;
+    struct state to;
     struct state now = {.mode = c->new_mode, .oid = c->new_oid};
     int rc = state_of(s->w, &s->before, c->path, &before, err);
     if (rc == 0)
         rc = state_of(s->w, &s->sent, c->path, &sent, err);
+    if (rc == 0)
+        rc = state_of(s->w, &s->to, c->path, &to, err);
     if (rc < 0 || same(&now, &before) || same(&now, &sent))
         return rc; /* local and base both keep the new state */
     set_state(&s->local, c->path, &now);
+    if (holds(s->w, &sent, &now, &to))
+        sent.oid = to.oid;
     set_state(&s->base, c->path, &sent);
     return 0;
 }
@@ -188,6 +214,7 @@ int work_resume(struct work *w, struct err *err)
     s.sent = oid_is_zero(&w->meta.syncing_tree) || !repo_has(w->disk, &w->meta.syncing_tree)
                  ? last.tree
                  : w->meta.syncing_tree;
+    s.to = to.tree;
     rc = repo_diff_trees(w->disk, &to.tree, &w->disk_tree, &changes, err);
     if (rc == 0)
         rc = checkout_list(w->disk, &to.tree, &s.base, err);

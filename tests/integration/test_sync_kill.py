@@ -110,6 +110,31 @@ def test_failed_twice(place, local_account):
         s.fsck()
 
 
+def test_edited_after_half_a_refresh(place, local_account):
+    """A file that arrived, and was edited, before its sync failed: what others wrote in it stays one line, and so
+    does what they add right behind it in the meantime."""
+    with synclib.session(place, local_account, {f"{d}/f": "start\n" for d in "az"}) as s:
+        ann, ben = s.people
+        for d in "az":
+            appended(ben, f"{d}/f", f"ben 1 {d}")
+        ben.sync()
+        appended(ann, "own", "ann")
+        (ann.tree / "z").chmod(0o555)
+        assert ann.cli("sync", check=False).returncode != 0
+        (ann.tree / "z").chmod(0o755)
+        assert "ben 1 a" in ann.read("a/f") and "ben 1 z" not in ann.read("z/f")
+        for d in "az":
+            appended(ann, f"{d}/f", f"written after the failure in {d}")
+            appended(ben, f"{d}/f", f"ben 2 {d}")
+        ben.sync()
+        ann.sync()
+        files = s.settle()
+        for d in "az":
+            for line in (f"ben 1 {d}", f"ben 2 {d}", f"written after the failure in {d}"):
+                assert occurrences(files, line) == 1, line
+        s.fsck()
+
+
 def test_agent_killed(place, local_account):
     chance = random.Random(7)
     with synclib.session(place, local_account, {"f": "start\n"}) as s:
