@@ -13,6 +13,7 @@ struct vault {
         lock; /* guards what follows, and changes of rows; not held while a forge is asked */
     pthread_cond_t renewed;
     struct strv renewing; /* "provider/subject": a refresh token works once */
+    uint64_t serial;      /* calls that were answered */
 };
 
 struct vault *vault_new(struct store *store, struct seal_ring *ring)
@@ -157,15 +158,16 @@ static int access_locked(struct vault *v, struct auth_provider *provider, const 
 }
 
 int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
-                 struct str *token, int64_t *ends_at, struct err *err)
+                 struct str *token, struct vault_access *out, struct err *err)
 {
     cleanup_free char *key = context_of(provider->ops->name, subject, "");
-    *ends_at = 0;
+    *out = (struct vault_access){0};
     pthread_mutex_lock(&v->lock);
     while (strv_has(&v->renewing, key))
         pthread_cond_wait(&v->renewed, &v->lock);
     strv_push(&v->renewing, key);
-    int rc = access_locked(v, provider, subject, now, token, ends_at, err);
+    int rc = access_locked(v, provider, subject, now, token, &out->ends_at, err);
+    out->serial = ++v->serial;
     strv_drop(&v->renewing, key);
     pthread_cond_broadcast(&v->renewed);
     pthread_mutex_unlock(&v->lock);

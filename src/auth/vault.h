@@ -26,11 +26,14 @@ void vault_free(struct vault *v);
 int vault_put(struct vault *v, const struct identity *who, const struct oauth_tokens *tokens,
               int64_t now, struct err *err);
 
+struct vault_access {
+    int64_t ends_at; /* 0: not known to end */
+    uint64_t serial; /* grows: a renewal may end the token that an earlier call gave */
+};
 /* Appends the access token (a secret), renewed through `provider` when it is about to end: may talk
- * to the provider. *ends_at: when it ends, 0: not known to end. ERR_NOT_FOUND: none is kept;
- * ERR_DENIED: the person must log in again. */
+ * to the provider. ERR_NOT_FOUND: none is kept; ERR_DENIED: the person must log in again. */
 int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
-                 struct str *token, int64_t *ends_at, struct err *err);
+                 struct str *token, struct vault_access *out, struct err *err);
 
 /* Seals every row anew under the ring's first key. */
 int vault_rotate(struct vault *v, struct err *err);

@@ -224,9 +224,11 @@ static int find_token(struct question *q, bool needed)
     struct directory *d = q->directory;
     if (!d->options.vault || !q->creator_provider)
         return 0;
-    int rc =
-        vault_access(d->options.vault, q->creator_provider, q->subject, clock_now(d->options.clock),
-                     &q->token, &q->people.token_ends_at, &q->err);
+    struct vault_access access;
+    int rc = vault_access(d->options.vault, q->creator_provider, q->subject,
+                          clock_now(d->options.clock), &q->token, &access, &q->err);
+    q->people.token_ends_at = access.ends_at;
+    q->people.token_serial = access.serial;
     if (rc == 0 || (needed && rc != ERR_NOT_FOUND))
         return rc;
     err_clear(&q->err);

@@ -41,20 +41,21 @@ struct session {
     struct access access;
     enum session_state state;
 
-    bool begun;           /* provisioning was taken up by this process */
-    bool calling;         /* start, stop or cleanup is under way at the keeper */
-    bool finding;         /* the directory is being asked */
-    bool asking_health;   /* whether it is idle */
-    int moves;            /* to another port or subnet, since these were taken */
-    int failures;         /* of the current endeavour, in a row */
-    int64_t retry_at_ms;  /* not before, monotonic */
-    int64_t ready_at_ms;  /* monotonic */
-    int64_t people_at;    /* when they were last found */
-    uint64_t finds;       /* questions that were asked */
-    uint64_t found;       /* the latest question that was answered */
-    bool token_untold;    /* the agent does not have it yet */
-    int64_t retell_at_ms; /* the agent did not take its people: again then; 0: it did */
-    int64_t token_due;    /* when the token must be renewed, 0: never */
+    bool begun;            /* provisioning was taken up by this process */
+    bool calling;          /* start, stop or cleanup is under way at the keeper */
+    bool finding;          /* the directory is being asked */
+    bool asking_health;    /* whether it is idle */
+    int moves;             /* to another port or subnet, since these were taken */
+    int failures;          /* of the current endeavour, in a row */
+    int64_t retry_at_ms;   /* not before, monotonic */
+    int64_t ready_at_ms;   /* monotonic */
+    int64_t people_at;     /* when they were last found */
+    uint64_t finds;        /* questions that were asked */
+    uint64_t found;        /* the latest question that was answered */
+    bool token_untold;     /* the agent does not have it yet */
+    int64_t retell_at_ms;  /* the agent did not take its people: again then; 0: it did */
+    int64_t token_due;     /* when the token must be renewed, 0: never */
+    uint64_t token_serial; /* of the token that it has */
     int64_t saved_activity;
     struct json_object *token; /* the creator's, for the repository; in memory only; NULL: none */
     struct str info; /* the SessionInfo as JSON, made when it is asked for; empty: not made */

@@ -123,6 +123,8 @@ static void started(struct sessions *s, struct session *one, int code, struct js
         resume_failed(one, err->msg);
     else if (strcmp(one->row.stage, STAGE_RESUMING) == 0)
         one->retry_at_ms = now_ms(one) + RESUME_PATIENCE_MS;
+    else if (one->token_untold)
+        lifecycle_give_token(one); /* renewed while the one before was on its way */
 }
 
 static void call_start(struct session *one, bool resume)
@@ -150,8 +152,13 @@ static const char *token_text(struct json_object *token, const char *member)
     return text;
 }
 
-static bool take_token(struct session *one, struct json_object *token, int64_t due)
+/* Questions that were asked at once may be answered in any order; an older token has ended. */
+static bool take_token(struct session *one, const struct session_people *people, int64_t due)
 {
+    struct json_object *token = people->token;
+    if (people->token_serial < one->token_serial)
+        return false;
+    one->token_serial = people->token_serial;
     one->token_due = due;
     if (one->token &&
         str_equal_secret(token_text(one->token, "secret"), token_text(token, "secret")))
@@ -176,14 +183,14 @@ bool lifecycle_take_token(struct session *one, const struct session_people *peop
         due = people->token_ends_at - before;
         due = due > now ? due : now + 1;
     }
-    bool fresh = take_token(one, people->token, due);
+    bool fresh = take_token(one, people, due);
     for (size_t i = 0; fresh && i < s->len; i++) {
         struct session *other = s->order[i];
         const struct session_caller creator = {.provider = one->row.creator_provider,
                                                .subject = one->row.creator_subject};
         if (other != one && other->token && session_owns(other, &creator) &&
             strcmp(token_text(other->token, "host"), token_text(people->token, "host")) == 0 &&
-            take_token(other, people->token, due))
+            take_token(other, people, due))
             lifecycle_give_token(other);
     }
     return fresh;

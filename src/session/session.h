@@ -78,6 +78,7 @@ struct session_people {
      * A secret that is never written down. */
     struct json_object *token;
     int64_t token_ends_at; /* 0: it does not */
+    uint64_t token_serial; /* grows: of two tokens the one with the higher is good */
 };
 void session_people_release(struct session_people *p);
 struct json_object *session_token_new(const char *host, const char *username, const char *secret);

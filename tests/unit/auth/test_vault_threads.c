@@ -96,7 +96,7 @@ struct asker {
     pthread_t thread;
     struct slow *provider;
     struct str token;
-    int64_t ends_at;
+    struct vault_access access;
     int code;
 };
 
@@ -104,7 +104,7 @@ static void *ask(void *payload)
 {
     struct asker *a = payload;
     a->token = (struct str)STR_INIT;
-    a->code = vault_access(w.vault, &a->provider->base, "7", NOW, &a->token, &a->ends_at, NULL);
+    a->code = vault_access(w.vault, &a->provider->base, "7", NOW, &a->token, &a->access, NULL);
     return NULL;
 }
 

@@ -51,6 +51,8 @@ struct fake_world {
     bool directory_holds;      /* keeps the next question */
     session_people_fn held;
     void *held_payload;
+    const char *token; /* what the directory hands out for the repository; NULL: nothing */
+    uint64_t token_serial;
     int directory_asked;
     struct session_config config;
     char *allowed_host;
@@ -131,6 +133,9 @@ HELPER void fake_find(void *self, const struct session_people_query *q, session_
         p = session_people_add(&people, "sshkey", "bob", "bob", "team");
         strv_push(&p->keys, KEY);
     }
+    if (w->token)
+        people.token = session_token_new("forge.example", "git", w->token);
+    people.token_serial = w->token_serial;
     done(0, &people, NULL, payload);
     session_people_release(&people);
 }

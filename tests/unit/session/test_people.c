@@ -118,6 +118,46 @@ static void test_refresh_reports_a_directory_that_is_down(void **state)
     assert_string_equal(w->err.msg, "the forge is down");
 }
 
+/* Two questions at once may renew a token twice, and be answered in the other order. */
+static void test_token_that_came_late(void **state)
+{
+    struct fake_world *w = *state;
+    const char *id = world_running(w);
+    w->directory_holds = true;
+    session_refresh(w->sessions, &ann, id, world_reply, w);
+    w->token = "second";
+    w->token_serial = 2;
+    session_refresh(w->sessions, &ann, id, world_reply, w);
+    struct fake_call *start = world_call(w, "start");
+    assert_non_null(start);
+    struct json_object *token = NULL;
+    assert_int_equal(json_opt_object(start->args, "token", &token, NULL), 0);
+    assert_string_equal(json_text(token, "secret"), "second");
+    /* A third while the agent is being told the second. */
+    w->token = "third";
+    w->token_serial = 3;
+    session_refresh(w->sessions, &ann, id, world_reply, w);
+    world_ok(w, "start", "{}");
+    start = world_call(w, "start");
+    assert_non_null(start);
+    assert_int_equal(json_opt_object(start->args, "token", &token, NULL), 0);
+    assert_string_equal(json_text(token, "secret"), "third");
+    world_ok(w, "start", "{}");
+    world_ok(w, "members", "{}");
+    world_ok(w, "members", "{}");
+
+    struct session_people late = {.token = session_token_new("forge.example", "git", "first"),
+                                  .token_serial = 1};
+    struct session_person *p = session_people_add(&late, "sshkey", "ann", "ann", "creator");
+    strv_push(&p->keys, KEY);
+    session_people_fn held = w->held;
+    w->held = NULL;
+    held(0, &late, NULL, w->held_payload);
+    session_people_release(&late);
+    assert_null(world_call(w, "start"));
+    world_ok(w, "members", "{}");
+}
+
 static void test_question_outlives_the_session_layer(void **state)
 {
     struct fake_world *w = *state;
@@ -315,6 +355,7 @@ int main(void)
         T(test_kick_refusals),
         T(test_people_are_found_anew),
         T(test_refresh_reports_a_directory_that_is_down),
+        T(test_token_that_came_late),
         T(test_question_outlives_the_session_layer),
         T(test_archives_of_the_owner_only),
         T(test_archive_is_read_in_pieces),
