@@ -270,7 +270,7 @@ static void on_command_end(int status, const char *output, const char *last_erro
     if (count_lines(output) > 1)
         show_text(s, name, output);
     else if (*output && !s->notice)
-        set_notice(s, STYLE_GOOD, xstrndup(output, strcspn(output, "\n")));
+        set_notice(s, STYLE_PLAIN, xstrndup(output, strcspn(output, "\n")));
     draw(s);
 }
 

@@ -72,7 +72,7 @@ def test_stages_on_a_terminal(server, forge):
     assert terminal.end() == 0 and "✓" not in terminal.seen and "ok" in terminal.seen
     terminal = Terminal(person, "up", "--no-join", forge.url("team/absent"), LANG="C.UTF-8", NO_COLOR="1")
     assert terminal.end() == 1 and "\033" not in terminal.seen and "cleanup" not in terminal.seen
-    assert re.search(r"✗ clone \(\d+\.\d s\)", terminal.seen), terminal.seen
+    assert re.search(r"failed clone \(\d+\.\d s\)", terminal.seen), terminal.seen
     terminal = Terminal(person, "--plain", "up", "--no-join", forge.repository("team/third"), LANG="C.UTF-8")
     assert terminal.end() == 0 and "\033" not in terminal.seen and "✓" not in terminal.seen
     assert "\r\x1b" not in terminal.seen and re.search(r"ok allocated \(\d+\.\d s\)", terminal.seen)
