@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -10,6 +11,11 @@ import pytest
 import engines
 import steady
 from screens import Screens
+
+
+def pytest_configure():
+    # What a shell starts in the background ignores Ctrl-C, and so would everything that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
