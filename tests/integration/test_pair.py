@@ -4,6 +4,7 @@ Not covered: what a person sees of it on the dashboard."""
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -511,10 +512,13 @@ def test_the_story_of_a_pair(kind, server_of, forge, screens):
     ann.cli("approve", "bob")
     second.wait("shared")
     second.type("clear; grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/self/status; echo $SESSION_MODE-$((1+1))")
-    for line in ("Uid:", "CapEff:", "NoNewPrivs:", "Seccomp:", "pair-2"):
-        first.wait(line)  # drawn in any order
-    status = dict(line.split(":", 1) for line in first.text().splitlines() if ":\t" in line or ": " in line and
-                  line.startswith(("Uid", "CapEff", "NoNewPrivs", "Seccomp")))
+    status = {}
+
+    def is_told(text):  # drawn in any order, and piece by piece
+        status.update(re.findall(r"^(Uid|CapEff|NoNewPrivs|Seccomp):\s+(\w.*)$", text, re.M))
+        return len(status) == 4 and len(status["CapEff"]) == 16 and "pair-2" in text
+
+    first.wait(is_told)
     assert int(status["CapEff"], 16) == 0 and int(status["NoNewPrivs"]) == 1 and int(status["Seccomp"]) == 2
     assert int(status["Uid"].split()[0]) != 0
     ann.cli("role", session.id, "bob", "watch")
