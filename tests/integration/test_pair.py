@@ -514,11 +514,12 @@ def test_the_story_of_a_pair(kind, server_of, forge, screens):
     second.type("clear; grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/self/status; echo $SESSION_MODE-$((1+1))")
     status = {}
 
-    def is_told(text):  # drawn in any order, and piece by piece
-        status.update(re.findall(r"^(Uid|CapEff|NoNewPrivs|Seccomp):\s+(\w.*)$", text, re.M))
-        return len(status) == 4 and len(status["CapEff"]) == 16 and "pair-2" in text
+    def is_told():  # rows as they are: after a tab, two may count as one line that went on
+        status.update(re.findall(r"^(Uid|CapEff|NoNewPrivs|Seccomp): +(\w.*)$", first.rows(), re.M))
+        return len(status) == 4 and len(status["CapEff"].strip()) == 16
 
-    first.wait(is_told)
+    steady.wait_for(is_told, 60, "what the kernel says of the shell")
+    first.wait("pair-2")
     assert int(status["CapEff"], 16) == 0 and int(status["NoNewPrivs"]) == 1 and int(status["Seccomp"]) == 2
     assert int(status["Uid"].split()[0]) != 0
     ann.cli("role", session.id, "bob", "watch")
