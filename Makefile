@@ -88,7 +88,7 @@ UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
-.PHONY: all help check check-unit check-tsan check-fuzz check-integration check-layers check-docs \
+.PHONY: all help check check-unit check-tsan check-fuzz check-integration check-layers \
         serve bench bench-crdt image install format lint clean compile_commands
 .DEFAULT_GOAL := all
 .SECONDARY:

@@ -291,7 +291,7 @@ def test_who_somebody_is(server, forge, dialect):
 
 
 def test_one_slow_forge(server_of, forge):
-    """GitHub answers nobody: logins at GitLab go on, and a GitLab login's session is begun."""
+    """GitHub answers nobody: a login at GitLab is finished, renewed, and another begun."""
     forge.add_person("anna", 7)
     server = server_of("local", **forge.environment("github"), **forge.environment("gitlab"))
     gitlab = begin(server, "gitlab")
