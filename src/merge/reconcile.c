@@ -7,6 +7,7 @@
 #include "merge/blanks.h"
 #include "merge/contained.h"
 #include "merge/edits.h"
+#include "merge/gone_words.h"
 #include "merge/line_merge.h"
 #include "merge/word_container.h"
 #include "merge/words.h"
@@ -81,11 +82,17 @@ static void apply_edit(struct run *r, const struct edit *e)
 
 /* --- reporting ------------------------------------------------------------------------------- */
 
+/* Where the next line that is put in comes to stand in the result, from 1. */
+static size_t next_line(const struct run *r)
+{
+    return r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
+}
+
 static struct merge_overlap *open_overlap(struct run *r, enum merge_overlap_kind kind,
                                           enum merge_side by)
 {
     struct merge_overlap *o = merge_report_add(r->report, kind, by);
-    o->line = r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
+    o->line = next_line(r);
     return o;
 }
 
@@ -102,8 +109,7 @@ static void describe_group(struct run *r, struct merge_overlap *o, const struct 
 static void close_overlap(struct run *r, size_t index)
 {
     struct merge_overlap *o = &r->report->v[index];
-    size_t next = r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
-    o->lines = next - o->line;
+    o->lines = next_line(r) - o->line;
 }
 
 /* --- both inserted at one point --------------------------------------------------------------- */
@@ -365,7 +371,7 @@ static bool merge_line(struct run *r, const struct edit_group *g)
     for (int i = 0; i < 2; i++)
         side[e[i].side == MERGE_CANONICAL] =
             lines_range(text_of(r, e[i].side), e[i].line_from, e[i].line_to);
-    size_t line = r->w->newlines + 1 + (r->w->visible && r->w->last != '\n');
+    size_t line = next_line(r);
     start_line(r);
     struct merge_overlap *o;
     switch (line_merge(lines_range(&r->v->base, g->from, g->to), side[0], side[1], r->w)) {
@@ -508,6 +514,26 @@ static bool any_dispute(struct run *r)
     return false;
 }
 
+/* Nothing was reported, and yet one side took out a word that the other uses anew. */
+static void report_gone_words(struct run *r, const struct region *region, size_t line)
+{
+    struct merge_slice base = lines_range(&r->v->base, region->base, region->base + region->base_n);
+    struct merge_slice local =
+        lines_range(&r->v->local, region->local, region->local + region->local_n);
+    struct merge_slice canonical =
+        lines_range(&r->v->canonical, region->canonical, region->canonical + region->canonical_n);
+    enum merge_side by = gone_words_by(base, local, canonical);
+    if (by == MERGE_NOBODY)
+        return;
+    size_t index = r->report->len;
+    struct merge_overlap *o = merge_report_add(r->report, MERGE_DELETED_EDITED, by);
+    o->line = line;
+    add_capped(&o->base, base);
+    add_capped(&o->local, local);
+    add_capped(&o->canonical, canonical);
+    close_overlap(r, index);
+}
+
 void reconcile_region(const struct versions *v, const struct region *region, size_t *budget,
                       struct weave *w, struct merge_report *report)
 {
@@ -531,6 +557,7 @@ void reconcile_region(const struct versions *v, const struct region *region, siz
         return;
     }
     widen_clashes(&r);
+    size_t reported = report->len, line = next_line(&r);
     uint32_t at = from;
     for (size_t i = 0; i < r.edits.groups_len; i++) {
         const struct edit_group *g = &r.edits.groups[i];
@@ -542,5 +569,7 @@ void reconcile_region(const struct versions *v, const struct region *region, siz
         at = g->to;
     }
     keep_base(&r, at, to);
+    if (report->len == reported)
+        report_gone_words(&r, region, line);
     edits_release(&r.edits);
 }

@@ -252,6 +252,22 @@ static void test_inserted_beside_what_was_deleted(void **state)
     assert_int_equal(r.report.len, 2);
 }
 
+/* What one side took out of the place is what the other uses anew: both edits fit, and yet they may
+ * not. */
+static void test_word_that_is_gone(void **state)
+{
+    (void)state;
+    overlaps("use old::{a};\nuse old::{b};\n", "use old::{a};\nuse old::{x};\nuse old::{b};\n",
+             "use new::{a};\nuse new::{b};\n", "use new::{a};\nuse old::{x};\nuse new::{b};\n",
+             MERGE_DELETED_EDITED, MERGE_CANONICAL, 1, 3);
+    overlaps("count(page);\nfree(1);\n", "count(folio);\nfree(1);\n", "count(page);\nfree(page);\n",
+             "count(folio);\nfree(page);\n", MERGE_DELETED_EDITED, MERGE_LOCAL, 1, 2);
+    /* still there elsewhere in the place; too short to say anything */
+    merges("count(page, page);\nfree(1);\n", "count(page, folio);\nfree(1);\n",
+           "count(page, page);\nfree(page);\n", "count(page, folio);\nfree(page);\n");
+    merges("f(a);\ng(1);\n", "f(b);\ng(1);\n", "f(a);\ng(a);\n", "f(b);\ng(a);\n");
+}
+
 static void test_blanks(void **state)
 {
     (void)state;
@@ -428,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_report_holds_both_texts),
         cmocka_unit_test(test_deleted_and_changed),
         cmocka_unit_test(test_inserted_beside_what_was_deleted),
+        cmocka_unit_test(test_word_that_is_gone),
         cmocka_unit_test(test_blanks),
         cmocka_unit_test(test_line_ends_and_bytes),
         cmocka_unit_test(test_merging_again_changes_nothing),
