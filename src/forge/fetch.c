@@ -53,6 +53,11 @@ static int get_once(struct http_client *http, const char *url, const char *token
     return rc ? err_set(err, ERR_UNAVAILABLE, "%s", why.msg) : 0;
 }
 
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
 /* The API. What was renamed is a redirect to its number; the token follows on the same origin only.
  */
 static int get(struct http_client *http, const char *url, const char *token, const char *what,
@@ -64,25 +69,13 @@ static int get(struct http_client *http, const char *url, const char *token, con
         if (rc)
             return rc;
         const char *to = http_response_header(res, "location");
-        if (res->status < 301 || res->status > 308 || !to || hops == FORGE_REDIRECTS_MAX ||
-            !same_origin(to, at))
+        cleanup_str struct str next = STR_INIT;
+        if (!is_redirect(res->status) || !to || hops == FORGE_REDIRECTS_MAX ||
+            forge_resolve(at, to, &next, NULL) || !same_origin(next.p, at))
             return check_status(res, what, err);
-        char *next = xstrdup(to);
         free(at);
-        at = next;
+        at = str_detach(&next);
     }
-}
-
-static int get_json(struct http_client *http, const char *url, const char *token, const char *what,
-                    struct http_response *res, struct json_object **answer, struct err *err)
-{
-    int rc = get(http, url, token, what, res, err);
-    if (rc)
-        return rc;
-    struct err why = ERR_INIT;
-    if (http_response_json(res, answer, &why))
-        return err_set(err, ERR_UNAVAILABLE, "%.200s: the forge's answer is no JSON", what);
-    return 0;
 }
 
 static int open_client(struct http_client **http, struct err *err)
@@ -104,7 +97,8 @@ static int keys_by_page(const struct forge *f, struct http_client *http, const c
     int rc = get_once(http, url.p, NULL, &res, err);
     if (rc)
         return rc;
-    if (res.status >= 300 && res.status < 405 && !http_response_is_rate_limit(&res))
+    if ((is_redirect(res.status) || (res.status >= 400 && res.status < 405)) &&
+        !http_response_is_rate_limit(&res))
         return 1;
     if ((rc = check_status(&res, what, err)))
         return rc;
@@ -119,13 +113,12 @@ static int keys_by_api(const struct forge *f, struct http_client *http, const ch
                        const char *what, struct strv *keys, struct err *err)
 {
     cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
-    cleanup_json struct json_object *answer = NULL;
     cleanup_str struct str url = STR_INIT;
     str_addf(&url, "%s%s/users/", f->api_url, f->kind == FORGE_GITLAB ? "/api/v4" : "");
     url_encode(&url, login, strlen(login));
     str_adds(&url, "/keys?per_page=100");
-    int rc = get_json(http, url.p, f->token, what, &res, &answer, err);
-    return rc ? rc : forge_read_key_list(answer, keys, err);
+    int rc = get(http, url.p, f->token, what, &res, err);
+    return rc ? rc : forge_read_key_list(res.body.p, res.body.len, keys, err);
 }
 
 int forge_keys(const struct forge *f, const char *login, struct strv *keys, struct err *err)
@@ -138,40 +131,23 @@ int forge_keys(const struct forge *f, const char *login, struct strv *keys, stru
     return rc == 1 ? keys_by_api(f, http, login, what, keys, err) : rc;
 }
 
-static int read_user(const struct forge *f, struct json_object *user, struct forge_person *out,
-                     struct err *err)
-{
-    int64_t id = 0;
-    const char *name = NULL;
-    struct err why = ERR_INIT;
-    if (json_get_i64(user, "id", 1, INT64_MAX, &id, &why) ||
-        json_get_str(user, f->kind == FORGE_GITLAB ? "username" : "login", 255, &name, &why))
-        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: %s", why.msg);
-    if (!spec_login_is_valid(name))
-        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: an odd login");
-    out->subject = xasprintf("%lld", (long long)id);
-    out->login = xstrdup(name);
-    return 0;
-}
-
 /* path is behind the API's URL; list: the answer is a list of one. */
 static int ask_person(const struct forge *f, const char *path, const char *who, bool list,
                       struct forge_person *out, struct err *err)
 {
     cleanup_http_client struct http_client *http = NULL;
     cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
-    cleanup_json struct json_object *answer = NULL;
     cleanup_free char *url = xasprintf("%s%s", f->api_url, path);
     int rc = open_client(&http, err);
-    if (rc || (rc = get_json(http, url, f->token, who, &res, &answer, err)))
+    if (rc || (rc = get(http, url, f->token, who, &res, err)))
         return rc;
     if (!list)
-        return read_user(f, answer, out, err);
-    if (!json_object_is_type(answer, json_type_array))
-        return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
-    if (json_object_array_length(answer) != 1)
-        return err_set(err, ERR_NOT_FOUND, "nobody is called %s at the forge", who);
-    return read_user(f, json_object_array_get_idx(answer, 0), out, err);
+        return forge_read_user(f->kind, res.body.p, res.body.len, out, err);
+    struct err why = ERR_INIT;
+    rc = forge_read_found(f->kind, res.body.p, res.body.len, out, &why);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(err, rc, "nobody is called %.200s at the forge", who);
+    return rc ? err_set(err, rc, "%s", why.msg) : 0;
 }
 
 int forge_person(const struct forge *f, const char *login, struct forge_person *out,
@@ -217,7 +193,7 @@ static bool next_page(const struct forge *f, const char *repository,
     const char *link = http_response_header(res, "link");
     const char *number = http_response_header(res, "x-next-page");
     int page = 0;
-    if (link && forge_read_next(link, next))
+    if (link && forge_read_next(link, strlen(link), next))
         return true;
     if (f->kind != FORGE_GITLAB || !number || num_parse_int(number, 2, INT_MAX, &page, NULL))
         return false;
@@ -235,17 +211,17 @@ int forge_collaborators(const struct forge *f, const char *repository, struct fo
     first_page(f, repository, &url);
     for (int page = 0; rc == 0 && page < FORGE_PAGES_MAX; page++) {
         cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
-        cleanup_json struct json_object *answer = NULL;
-        if ((rc = get_json(http, url.p, f->token, repository, &res, &answer, err)) ||
-            (rc = forge_read_people(f->kind, answer, people, err)))
+        if ((rc = get(http, url.p, f->token, repository, &res, err)) ||
+            (rc = forge_read_people(f->kind, res.body.p, res.body.len, people, err)))
             return rc;
         cleanup_str struct str next = STR_INIT;
         if (!next_page(f, repository, &res, &next))
             return 0;
-        if (!same_origin(next.p, f->api_url))
+        cleanup_str struct str at = STR_INIT;
+        if (forge_resolve(url.p, next.p, &at, NULL) || !same_origin(at.p, f->api_url))
             return err_set(err, ERR_UNAVAILABLE, "the forge's next page lies elsewhere");
         str_clear(&url);
-        str_adds(&url, next.p);
+        str_adds(&url, at.p);
     }
     return rc ? rc
               : err_set(err, ERR_LIMIT, "more than %d pages of collaborators", FORGE_PAGES_MAX);

@@ -74,13 +74,23 @@ void forge_person_release(struct forge_person *p);
 void forge_read_keys(const char *text, size_t len, struct strv *keys);
 
 /* The same from the API's list of keys. ERR_UNAVAILABLE: it is none. */
-int forge_read_key_list(struct json_object *list, struct strv *keys, struct err *err);
+int forge_read_key_list(const char *text, size_t len, struct strv *keys, struct err *err);
 
 /* One page of people; only those who may push are added. */
-int forge_read_people(enum forge_kind kind, struct json_object *page, struct forge_people *people,
-                      struct err *err);
+int forge_read_people(enum forge_kind kind, const char *text, size_t len,
+                      struct forge_people *people, struct err *err);
 
-/* The URL of rel="next" in a Link header (RFC 8288); false: none. */
-bool forge_read_next(const char *link, struct str *next);
+/* One account; and the list of at most one that a search for a login gives, where ERR_NOT_FOUND
+ * means that it is empty. */
+int forge_read_user(enum forge_kind kind, const char *text, size_t len, struct forge_person *out,
+                    struct err *err);
+int forge_read_found(enum forge_kind kind, const char *text, size_t len, struct forge_person *out,
+                     struct err *err);
+
+/* Appends the target of rel="next" in a Link header (RFC 8288); false: none. */
+bool forge_read_next(const char *link, size_t len, struct str *next);
+/* Appends the URL that `reference`, found in the answer to `base`, means: an absolute URL, "/path",
+ * "?query". ERR_INVALID: something else. */
+int forge_resolve(const char *base, const char *reference, struct str *out, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* The pure half: pages of keys, pages of people, Link headers. */
+/* The pure half: users, pages of keys, pages of people. */
 #include "forge/forge.h"
 
 #include <stdlib.h>
@@ -47,10 +47,21 @@ void forge_read_keys(const char *text, size_t len, struct strv *keys)
     }
 }
 
-int forge_read_key_list(struct json_object *list, struct strv *keys, struct err *err)
+static int read_list(const char *text, size_t len, struct json_object **list, struct err *err)
 {
-    if (!json_object_is_type(list, json_type_array))
+    if (json_parse(text, len, list, NULL))
+        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is no JSON");
+    if (!json_object_is_type(*list, json_type_array))
         return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
+    return 0;
+}
+
+int forge_read_key_list(const char *text, size_t len, struct strv *keys, struct err *err)
+{
+    cleanup_json struct json_object *list = NULL;
+    int rc = read_list(text, len, &list, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         const char *line = NULL;
         struct err why = ERR_INIT;
@@ -101,11 +112,40 @@ static int read_person(enum forge_kind kind, struct json_object *item, struct fo
     return 0;
 }
 
-int forge_read_people(enum forge_kind kind, struct json_object *page, struct forge_people *people,
-                      struct err *err)
+int forge_read_user(enum forge_kind kind, const char *text, size_t len, struct forge_person *out,
+                    struct err *err)
 {
-    if (!json_object_is_type(page, json_type_array))
-        return err_set(err, ERR_UNAVAILABLE, "the forge answered something else than a list");
+    cleanup_json struct json_object *user = NULL;
+    struct err why = ERR_INIT;
+    if (json_parse(text, len, &user, NULL))
+        return err_set(err, ERR_UNAVAILABLE, "the forge's answer is no JSON");
+    return read_person(kind, user, out, &why)
+               ? err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: %s", why.msg)
+               : 0;
+}
+
+int forge_read_found(enum forge_kind kind, const char *text, size_t len, struct forge_person *out,
+                     struct err *err)
+{
+    cleanup_json struct json_object *list = NULL;
+    struct err why = ERR_INIT;
+    int rc = read_list(text, len, &list, err);
+    if (rc)
+        return rc;
+    if (json_object_array_length(list) != 1)
+        return err_set(err, ERR_NOT_FOUND, "nobody has this name at the forge");
+    return read_person(kind, json_object_array_get_idx(list, 0), out, &why)
+               ? err_set(err, ERR_UNAVAILABLE, "the forge's answer is unusable: %s", why.msg)
+               : 0;
+}
+
+int forge_read_people(enum forge_kind kind, const char *text, size_t len,
+                      struct forge_people *people, struct err *err)
+{
+    cleanup_json struct json_object *page = NULL;
+    int rc = read_list(text, len, &page, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < json_object_array_length(page); i++) {
         struct json_object *item = json_object_array_get_idx(page, i);
         struct forge_person person = {0};
@@ -123,27 +163,4 @@ int forge_read_people(enum forge_kind kind, struct json_object *page, struct for
         people->v[people->len++] = person;
     }
     return 0;
-}
-
-static const char *skip_blank(const char *p)
-{
-    return p + strspn(p, " \t");
-}
-
-bool forge_read_next(const char *link, struct str *next)
-{
-    for (const char *p = skip_blank(link); *p == '<';) {
-        const char *close = strchr(p, '>');
-        if (!close)
-            return false;
-        const char *params = close + 1;
-        size_t n = strcspn(params, ",");
-        cleanup_free char *text = xstrndup(params, n);
-        if (strstr(text, "rel=\"next\"") || strstr(text, "rel=next")) {
-            str_add(next, p + 1, (size_t)(close - p - 1));
-            return true;
-        }
-        p = skip_blank(params + n + (params[n] == ','));
-    }
-    return false;
 }

@@ -10,9 +10,7 @@
 
 static int read_page(enum forge_kind kind, const char *text, struct forge_people *people)
 {
-    cleanup_json struct json_object *page = NULL;
-    assert_int_equal(json_parse(text, strlen(text), &page, NULL), 0);
-    return forge_read_people(kind, page, people, NULL);
+    return forge_read_people(kind, text, strlen(text), people, NULL);
 }
 
 static void test_people(void **state)
@@ -89,9 +87,7 @@ static void test_many_keys(void **state)
 
 static int read_list(const char *text, struct strv *keys)
 {
-    cleanup_json struct json_object *list = NULL;
-    assert_int_equal(json_parse(text, strlen(text), &list, NULL), 0);
-    return forge_read_key_list(list, keys, NULL);
+    return forge_read_key_list(text, strlen(text), keys, NULL);
 }
 
 static void test_key_list(void **state)
@@ -109,17 +105,90 @@ static void test_key_list(void **state)
     assert_int_equal(read_list("[7]", &keys), ERR_UNAVAILABLE);
 }
 
+static void test_user(void **state)
+{
+    (void)state;
+    struct forge_person who = {0};
+    static const char github[] = "{\"login\":\"anna\",\"id\":7,\"node_id\":\"x\",\"plan\":{}}";
+    assert_int_equal(forge_read_user(FORGE_GITHUB, github, strlen(github), &who, NULL), 0);
+    assert_string_equal(who.subject, "7");
+    assert_string_equal(who.login, "anna");
+    forge_person_release(&who);
+    assert_int_equal(forge_read_user(FORGE_GITLAB, github, strlen(github), &who, NULL),
+                     ERR_UNAVAILABLE);
+    static const char found[] = "[{\"id\":9,\"username\":\"bob\"}]";
+    assert_int_equal(forge_read_found(FORGE_GITLAB, found, strlen(found), &who, NULL), 0);
+    assert_string_equal(who.subject, "9");
+    forge_person_release(&who);
+    assert_int_equal(forge_read_found(FORGE_GITLAB, "[]", 2, &who, NULL), ERR_NOT_FOUND);
+    static const char *const bad[] = {"",
+                                      "7",
+                                      "[7,8]",
+                                      "{}",
+                                      "{\"id\":1}",
+                                      "{\"id\":0,\"login\":\"a\"}",
+                                      "{\"id\":1,\"login\":\"a b\"}",
+                                      "{\"id\":1,\"login\":[]}"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (forge_read_user(FORGE_GITHUB, bad[i], strlen(bad[i]), &who, NULL) != ERR_UNAVAILABLE)
+            fail_msg("taken: %s", bad[i]);
+}
+
+static bool next_of(const char *link, struct str *next)
+{
+    str_clear(next);
+    return forge_read_next(link, strlen(link), next);
+}
+
 static void test_next(void **state)
 {
     (void)state;
     cleanup_str struct str next = STR_INIT;
-    assert_true(forge_read_next("<https://h/a?page=1>; rel=\"prev\", <https://h/a?page=3>; "
-                                "rel=\"next\", <https://h/a?page=9>; rel=\"last\"",
-                                &next));
-    assert_string_equal(next.p, "https://h/a?page=3");
-    static const char *const none[] = {"", "<https://h>; rel=\"last\"", "<https://h", "nonsense"};
+    static const char *const links[] = {
+        "<https://h/a?page=1>; rel=\"prev\", <https://h/3>; rel=\"next\", <https://h/9>; "
+        "rel=\"last\"",
+        "<https://h/3>;rel=next",
+        "<https://h/3> ; title=\"a, <b>; \\\"c\" ; REL = \"last Next\"",
+        "<https://h/1>; title=\"rel=\\\"next\\\"\"; rel=first , <https://h/3>; x; rel=\"next\"",
+        "<https://h/1>; rel=\"last\"; rel=\"next\", <https://h/3>; rel=\"next\"",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (!next_of(links[i], &next) || strcmp(next.p, "https://h/3") != 0)
+            fail_msg("%s: %s", links[i], next.p);
+    static const char *const none[] = {"",
+                                       "<https://h>; rel=\"last\"",
+                                       "<https://h",
+                                       "nonsense",
+                                       "<https://h>; rel=\"nextish\"",
+                                       "<https://h>; title=\"rel=next\"",
+                                       "<https://h>; rel=\"next"};
     for (size_t i = 0; i < ARRAY_LEN(none); i++)
-        assert_false(forge_read_next(none[i], &next));
+        if (next_of(none[i], &next))
+            fail_msg("taken: %s", none[i]);
+}
+
+static void test_resolve(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *base, *reference, *made;
+    } rows[] = {
+        {"https://h:8443/a/b?c", "https://h/d?e", "https://h/d?e"},
+        {"https://h:8443/a/b?c", "/d?e", "https://h:8443/d?e"},
+        {"https://h:8443/a/b?c", "?page=2", "https://h:8443/a/b?page=2"},
+        {"https://h/a", "//evil.example/d", NULL},
+        {"https://h/a", "/\\evil.example/d", NULL},
+        {"https://h/a", "/d e", NULL},
+        {"https://h/a", "d", NULL},
+        {"https://h/a", "", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        cleanup_str struct str made = STR_INIT;
+        int rc = forge_resolve(rows[i].base, rows[i].reference, &made, NULL);
+        assert_int_equal(rc == 0, rows[i].made != NULL);
+        if (rows[i].made)
+            assert_string_equal(made.p, rows[i].made);
+    }
 }
 
 int main(void)
@@ -127,7 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_keys), cmocka_unit_test(test_people),
         cmocka_unit_test(test_keys),      cmocka_unit_test(test_key_list),
-        cmocka_unit_test(test_next),
+        cmocka_unit_test(test_next),      cmocka_unit_test(test_user),
+        cmocka_unit_test(test_resolve),
     };
     return cmocka_run_group_tests_name("forge/read", tests, NULL, NULL);
 }
