@@ -202,7 +202,7 @@ int jwk_set_verify(const struct jwk_set *set, enum jwk_alg alg, const char *kid,
         bool named = !kid || (jwk->kid && strcmp(kid, jwk->kid) == 0);
         if (jwk->alg != alg || (!named && jwk->kid))
             continue;
-        found |= named;
+        found |= kid && named;
         if (verify_one(jwk, data, len, signature, signature_len))
             return 0;
     }

@@ -27,7 +27,8 @@ void jwk_set_freep(struct jwk_set **set);
 size_t jwk_set_size(const struct jwk_set *set);
 
 /* Verifies `signature` (JOSE form) over data with the key of that id, or, kid NULL, with any key
- * that fits the algorithm. ERR_NOT_FOUND: no such key; ERR_DENIED: not by that key. */
+ * that fits the algorithm. ERR_NOT_FOUND: no such key, or, kid NULL, none of those here;
+ * ERR_DENIED: not by that key. */
 int jwk_set_verify(const struct jwk_set *set, enum jwk_alg alg, const char *kid, const void *data,
                    size_t len, const void *signature, size_t signature_len, struct err *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/enc.h"
+#include "base/num.h"
 #include "base/url.h"
 #include "http/client.h"
 
@@ -158,6 +159,18 @@ static int provider_error(long status, struct json_object *answer, const char *w
                    text ? ": " : "", text ? text : "");
 }
 
+/* A number of seconds; some providers write it as a string. Absent: *out stays. */
+static int opt_seconds(struct json_object *answer, const char *key, int64_t min, int64_t max,
+                       int64_t *out, struct err *err)
+{
+    const char *digits = NULL;
+    if (json_opt_str(answer, key, 20, &digits, NULL) || !digits)
+        return json_opt_i64(answer, key, min, max, out, err);
+    return num_parse_i64(digits, min, max, out, NULL)
+               ? err_set(err, ERR_INVALID, "'%s' must be an integer", key)
+               : 0;
+}
+
 static int read_page(struct json_object *answer, struct auth_start_out *out, struct err *err)
 {
     const char *user_code = NULL, *uri = NULL, *complete = NULL;
@@ -191,10 +204,12 @@ int oauth_read_start(long status, struct json_object *answer, struct auth_start_
         return provider_error(status, answer, word, err);
     struct err why = ERR_INIT;
     if (json_get_str(answer, "device_code", AUTH_TEXT_MAX, &device_code, &why) ||
-        json_get_i64(answer, "expires_in", 1, 86400, &expires_in, &why) ||
-        json_opt_i64(answer, "interval", 0, OAUTH_INTERVAL_MAX, &interval, &why) ||
+        opt_seconds(answer, "expires_in", 1, 86400, &expires_in, &why) ||
+        opt_seconds(answer, "interval", 0, OAUTH_INTERVAL_MAX, &interval, &why) ||
         read_page(answer, out, &why))
         return err_set(err, ERR_UNAVAILABLE, "the provider's answer is unusable: %s", why.msg);
+    if (expires_in == 0)
+        return err_set(err, ERR_UNAVAILABLE, "the provider's answer lacks 'expires_in'");
     out->expires_in = expires_in;
     out->interval = interval > 0 ? interval : 1;
     out->state = json_object_new_object();
@@ -236,7 +251,7 @@ static void read_slow_down(struct json_object *answer, struct json_object *state
 {
     int64_t interval = OAUTH_INTERVAL_DEFAULT, named = 0;
     json_opt_i64(state, "interval", 1, OAUTH_INTERVAL_MAX, &interval, NULL);
-    json_opt_i64(answer, "interval", 1, OAUTH_INTERVAL_MAX, &named, NULL);
+    opt_seconds(answer, "interval", 1, OAUTH_INTERVAL_MAX, &named, NULL);
     interval = named > interval + 5 ? named : interval + 5;
     if (interval > OAUTH_INTERVAL_MAX)
         interval = OAUTH_INTERVAL_MAX;
@@ -300,7 +315,7 @@ static int read_tokens(long status, struct json_object *answer, struct oauth_tok
         json_opt_str(answer, "refresh_token", OAUTH_TOKEN_MAX, &refresh, &why) ||
         json_opt_str(answer, "id_token", OAUTH_TOKEN_MAX, &id_token, &why) ||
         json_opt_str(answer, "scope", AUTH_TEXT_MAX, &scope, &why) ||
-        json_opt_i64(answer, "expires_in", 0, INT32_MAX, &tokens->expires_in, &why))
+        opt_seconds(answer, "expires_in", 0, INT32_MAX, &tokens->expires_in, &why))
         return err_set(err, ERR_UNAVAILABLE, "the provider's answer is unusable: %s", why.msg);
     if (!*access || (type && strcasecmp(type, "bearer") != 0))
         return err_set(err, ERR_UNAVAILABLE, "the provider gave no bearer token");

@@ -105,9 +105,11 @@ def test_slow_down_raises_the_interval(server_of, openid):
     assert answer["interval"] >= flow["interval"] + 5
 
 
-def test_key_rotation(server_of, openid):
-    """Keys that changed are fetched anew when a token is signed by an unknown one."""
+@pytest.mark.parametrize("named", [True, False])
+def test_key_rotation(server_of, openid, named):
+    """Keys that changed are fetched anew when a token is signed by an unknown one, named or not."""
     server = server_of("local", **openid.environment())
+    openid.command(spoil=None if named else "kid")
     for account in ("alice", "bob"):
         flow = begin(server)
         openid.visit(flow["verification_uri_complete"], account)

@@ -5,7 +5,8 @@
 // "post": takes client secrets in the form only, and EC P-256 keys sign. Prints "ready". Clients: "public" (no secret) and "secret" (client_secret with characters that must be
 // encoded). Accounts are whatever is typed in at the login page. One line of JSON on stdin is a command:
 //   {"rotate": true}             new signing keys at once, the old ones are gone
-//   {"spoil": "aud" | "exp" | "iss" | null}   what is wrong with the ID tokens from now on
+//   {"spoil": "aud" | "exp" | "iss" | "kid" | null}   what is wrong with the ID tokens from now on
+//                                (kid: nothing, they do not name their key)
 //   {"slow": n}                  the next n token requests are answered with slow_down
 // Every command is answered by "done" on stdout.
 import { createServer } from 'node:http';
@@ -58,7 +59,9 @@ let handler = provider.callback();
 
 // The same token with other claims, signed by the same key: a provider that is wrong, not a forger.
 function spoiled(token) {
-  const [header, payload] = token.split('.');
+  const [given, payload] = token.split('.');
+  const { kid, ...unnamed } = JSON.parse(Buffer.from(given, 'base64url'));
+  const header = state.spoil === 'kid' ? Buffer.from(JSON.stringify(unnamed)).toString('base64url') : given;
   const claims = JSON.parse(Buffer.from(payload, 'base64url'));
   if (state.spoil === 'aud') claims.aud = 'somebody-else';
   if (state.spoil === 'exp') claims.exp = Math.floor(Date.now() / 1000) - 3600;

@@ -245,6 +245,16 @@ static void test_key_without_name(void **state)
     f->set = named;
 }
 
+/* Which key a token without a name means is not known: perhaps one that is new. */
+static void test_token_without_name(void **state)
+{
+    struct fixture *f = *state;
+    cleanup_free char *old = make(f->rsa, false, "{\"alg\":\"RS256\"}", GOOD);
+    cleanup_free char *new = make(f->other, false, "{\"alg\":\"RS256\"}", GOOD);
+    assert_int_equal(verify(f, old), 0);
+    assert_int_equal(verify(f, new), ERR_NOT_FOUND);
+}
+
 static void test_bad_signatures(void **state)
 {
     struct fixture *f = *state;
@@ -293,11 +303,9 @@ static void test_bad_sets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_bad_claims),
-        cmocka_unit_test(test_bad_headers),
-        cmocka_unit_test(test_bad_signatures),
-        cmocka_unit_test(test_key_without_name),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_bad_claims),
+        cmocka_unit_test(test_bad_headers),    cmocka_unit_test(test_token_without_name),
+        cmocka_unit_test(test_bad_signatures), cmocka_unit_test(test_key_without_name),
         cmocka_unit_test(test_bad_sets),
     };
     return cmocka_run_group_tests_name("auth/id_token", tests, setup, teardown);

@@ -42,8 +42,26 @@ static void test_start(void **state)
                      0);
     assert_int_equal(out.interval, 5);
     auth_start_out_release(&out);
+    /* numbers as strings */
+    assert_int_equal(start(200,
+                           "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":"
+                           "\"https://h/d\",\"expires_in\":\"60\",\"interval\":\"7\"}",
+                           &out, NULL),
+                     0);
+    assert_int_equal(out.expires_in, 60);
+    assert_int_equal(out.interval, 7);
+    auth_start_out_release(&out);
     static const char *const bad[] = {
         "{}",
+        "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":\"https://h/\","
+        "\"expires_in\":\"\"}",
+        "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":\"https://h/\","
+        "\"expires_in\":\"60 \"}",
+        "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":\"https://h/\","
+        "\"expires_in\":\"-60\"}",
+        "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":\"https://h/\"}",
+        "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":\"https://h/\","
+        "\"expires_in\":60,\"interval\":\"1e9\"}",
         "{\"error\":\"unauthorized_client\"}",
         "{\"device_code\":\"x\",\"user_code\":\"A\",\"verification_uri\":\"javascript:x\","
         "\"expires_in\":60}",
