@@ -38,6 +38,27 @@ static void created(int code, const char *json, size_t len, const struct err *er
     http_reply_json_text(req, 202, json, len);
 }
 
+/* "nope:bob" could never let anybody in. */
+static int check_providers(const struct api *api, const struct strv *names, struct err *err)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        const char *colon = strchr(names->v[i], ':');
+        if (!colon)
+            continue;
+        cleanup_free char *provider = xstrndup(names->v[i], (size_t)(colon - names->v[i]));
+        if (auth_providers_has(api->options.providers, provider))
+            continue;
+        cleanup_str struct str known = STR_INIT;
+        cleanup_str struct str shown = STR_INIT;
+        auth_providers_names(api->options.providers, &known);
+        str_add_printable(&shown, names->v[i], strnlen(names->v[i], 100));
+        return err_set(err, ERR_INVALID,
+                       "'allowed_users': '%s' names no login provider of this server; there is: %s",
+                       shown.p, known.p);
+    }
+    return 0;
+}
+
 void api_sessions_create(struct http_request *req, void *payload)
 {
     struct api *api = payload;
@@ -47,7 +68,7 @@ void api_sessions_create(struct http_request *req, void *payload)
     struct session_request r;
     cleanup_strv struct strv names = STRV_INIT;
     struct err err = ERR_INIT;
-    if (body_read_create(body, &r, &names, &err)) {
+    if (body_read_create(body, &r, &names, &err) || check_providers(api, &names, &err)) {
         http_reply_err(req, &err);
         return;
     }

@@ -101,6 +101,14 @@ int auth_providers_get(struct auth_providers *r, const char *name, struct auth_p
                    names.len ? names.p : "none");
 }
 
+bool auth_providers_has(const struct auth_providers *r, const char *name)
+{
+    for (size_t i = 0; i < r->len; i++)
+        if (strcmp(r->v[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 void auth_providers_names(const struct auth_providers *r, struct str *out)
 {
     for (size_t i = 0; i < r->len; i++)

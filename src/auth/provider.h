@@ -115,6 +115,7 @@ void auth_providers_register(struct auth_providers *r, const char *name, auth_fa
 /* ERR_NOT_FOUND: no such provider is switched on. Borrowed. */
 int auth_providers_get(struct auth_providers *r, const char *name, struct auth_provider **out,
                        struct err *err);
+bool auth_providers_has(const struct auth_providers *r, const char *name);
 /* Names, for messages and /health: "fake, sshkey". */
 void auth_providers_names(const struct auth_providers *r, struct str *out);
 

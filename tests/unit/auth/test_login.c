@@ -15,6 +15,7 @@
 
 #include "auth/own_names.h"
 #include "auth/users.h"
+#include "base/enc.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -323,6 +324,28 @@ static void test_users_file_bad_lines(void **state)
     assert_int_equal(users_keys(w.users, "bert", &keys, NULL), 0);
 }
 
+/* Of more keys than one login may have the first count; each is another one. */
+static void test_users_file_many_keys(void **state)
+{
+    (void)state;
+    cleanup_strv struct strv keys = STRV_INIT;
+    cleanup_str struct str text = STR_INIT;
+    for (int i = 0; i < USERS_KEYS_MAX + 5; i++) {
+        unsigned char blob[51] = "\0\0\0\x0bssh-ed25519\0\0\0\x20";
+        blob[20] = (unsigned char)i;
+        str_adds(&text, "anna ssh-ed25519 ");
+        enc_base64(&text, blob, sizeof blob);
+        str_addc(&text, '\n');
+    }
+    str_addf(&text, "bert %s\n", w.bert.line);
+    write_users(text.p, 0644);
+    assert_int_equal(users_keys(w.users, "anna", &keys, NULL), 0);
+    assert_int_equal(keys.len, USERS_KEYS_MAX);
+    strv_release(&keys);
+    assert_int_equal(users_keys(w.users, "bert", &keys, NULL), 0);
+    assert_int_equal(keys.len, 1);
+}
+
 static void test_users_file_open_to_others(void **state)
 {
     (void)state;
@@ -429,6 +452,7 @@ int main(void)
         T(test_sshkey_two_minutes),
         T(test_users_file_is_read_anew),
         T(test_users_file_bad_lines),
+        T(test_users_file_many_keys),
         T(test_users_file_open_to_others),
         T(test_users_each),
         T(test_fake),
