@@ -9,6 +9,7 @@
 #include "merge/edits.h"
 #include "merge/gone_words.h"
 #include "merge/line_merge.h"
+#include "merge/list_end.h"
 #include "merge/word_container.h"
 #include "merge/words.h"
 
@@ -142,25 +143,48 @@ static bool local_first(const struct run *r, const struct edit *c, const struct 
     return (c_opens && !c_closes && !l_opens) || (l_closes && !l_opens && !c_closes);
 }
 
+/* How both sides' lines come to stand one after the other. */
+struct order {
+    bool local_leads;
+    bool comma; /* the first part's last line gets one */
+};
+
+/* The lines that come first. */
+static void insert_first(struct run *r, enum merge_side by, uint32_t from, uint32_t to, bool comma)
+{
+    insert_lines(r, by, from, to - comma);
+    if (!comma)
+        return;
+    start_line(r);
+    struct merge_slice last = lines_range(text_of(r, by), to - 1, to);
+    size_t len = list_entry_len(last);
+    weave_add(r->w, WEAVE_INSERT, by, last.p, len);
+    weave_add(r->w, WEAVE_INSERT, by, ",", 1);
+    weave_add(r->w, WEAVE_INSERT, by, last.p + len, last.len - len);
+}
+
 /* Both sides' lines in a place where both put in some. */
-static void insert_both(struct run *r, const struct lines_of_both *t, bool local_leads)
+static void insert_both(struct run *r, const struct lines_of_both *t, struct order order)
 {
     enum merge_side more = word_container((struct merge_slice){"", 0}, slice_of(r, t, MERGE_LOCAL),
                                           slice_of(r, t, MERGE_CANONICAL), true);
-    size_t index = r->report->len;
-    if (more == MERGE_NOBODY) {
-        struct merge_overlap *o = open_overlap(r, MERGE_BOTH_INSERTED, MERGE_BOTH);
-        add_capped(&o->canonical, slice_of(r, t, MERGE_CANONICAL));
-        add_capped(&o->local, slice_of(r, t, MERGE_LOCAL));
+    if (more != MERGE_NOBODY) {
+        insert_lines(r, more, more == MERGE_LOCAL ? t->l_from : t->c_from,
+                     more == MERGE_LOCAL ? t->l_to : t->c_to);
+        return;
     }
-    if (local_leads && more != MERGE_CANONICAL)
-        insert_lines(r, MERGE_LOCAL, t->l_from, t->l_to);
-    if (more != MERGE_LOCAL)
+    size_t index = r->report->len;
+    struct merge_overlap *o = open_overlap(r, MERGE_BOTH_INSERTED, MERGE_BOTH);
+    add_capped(&o->canonical, slice_of(r, t, MERGE_CANONICAL));
+    add_capped(&o->local, slice_of(r, t, MERGE_LOCAL));
+    if (order.local_leads) {
+        insert_first(r, MERGE_LOCAL, t->l_from, t->l_to, order.comma);
         insert_lines(r, MERGE_CANONICAL, t->c_from, t->c_to);
-    if (!local_leads && more != MERGE_CANONICAL)
+    } else {
+        insert_first(r, MERGE_CANONICAL, t->c_from, t->c_to, order.comma);
         insert_lines(r, MERGE_LOCAL, t->l_from, t->l_to);
-    if (more == MERGE_NOBODY)
-        close_overlap(r, index);
+    }
+    close_overlap(r, index);
 }
 
 /* Both insertions where they differ; what is common happens once. */
@@ -170,13 +194,14 @@ static void insert_once(struct run *r, const struct edit *c, const struct edit *
     uint32_t at = c->line_from;
     bool whole = d->len == 1 && d->v[0].a_n == c->line_to - c->line_from &&
                  d->v[0].b_n == l->line_to - l->line_from;
+    struct order order = {whole && local_first(r, c, l), whole && edits_extend_list(r->v, c, l)};
     for (size_t i = 0; i < d->len; i++) {
         const struct diff_hunk *h = &d->v[i];
         struct lines_of_both t = {c->line_from + h->a_at, c->line_from + h->a_at + h->a_n,
                                   l->line_from + h->b_at, l->line_from + h->b_at + h->b_n};
         insert_lines(r, MERGE_BOTH, at, t.c_from);
         if (h->a_n && h->b_n)
-            insert_both(r, &t, whole && local_first(r, c, l));
+            insert_both(r, &t, order);
         else if (h->a_n)
             insert_lines(r, MERGE_CANONICAL, t.c_from, t.c_to);
         else

@@ -126,6 +126,22 @@ static void test_both_inserted(void **state)
              MERGE_BOTH, 1, 1);
 }
 
+/* Entries at the end of a list that has no comma behind the last one. */
+static void test_both_extended_a_list(void **state)
+{
+    (void)state;
+    overlaps("{\n  a: 1\n}\n", "{\n  a: 1,\n  l: 2\n}\n", "{\n  a: 1,\n  c: 3,\n  d: 4\n}\n",
+             "{\n  a: 1,\n  c: 3,\n  d: 4,\n  l: 2\n}\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 3, 3);
+    overlaps("[\r\n1\r\n]\r\n", "[\r\n1,\r\n2\r\n]\r\n", "[\r\n1,\r\n3\r\n]\r\n",
+             "[\r\n1,\r\n3,\r\n2\r\n]\r\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 3, 2);
+    overlaps("1\n", "1,\n2", "1,\n3", "1,\n3,\n2", MERGE_BOTH_INSERTED, MERGE_BOTH, 2, 2);
+    /* commas behind all of them; no comma at all */
+    overlaps("a,\n}\n", "a,\nl,\n}\n", "a,\nc,\n}\n", "a,\nc,\nl,\n}\n", MERGE_BOTH_INSERTED,
+             MERGE_BOTH, 2, 2);
+    overlaps("a\n}\n", "a\nl\n}\n", "a\nc\n}\n", "a\nc\nl\n}\n", MERGE_BOTH_INSERTED, MERGE_BOTH, 2,
+             2);
+}
+
 static void test_both_rewrote(void **state)
 {
     (void)state;
@@ -438,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_different_words_of_a_line),
         cmocka_unit_test(test_the_same_edit_happens_once),
         cmocka_unit_test(test_both_inserted),
+        cmocka_unit_test(test_both_extended_a_list),
         cmocka_unit_test(test_both_rewrote),
         cmocka_unit_test(test_one_side_did_all_and_more),
         cmocka_unit_test(test_what_opens_a_block_stays_on_it),
