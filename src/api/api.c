@@ -181,7 +181,7 @@ int api_start(const struct api_options *options, struct api **out, struct err *e
     api->options = *options;
     api->refresh = (struct refresh_options){options->store, options->clock, options->refresh_ttl};
     api->limits = limits_new();
-    api->devices = devices_new(options->store, options->clock);
+    api->devices = devices_new(options->store, options->vault, options->clock);
     struct jwt_options jwt = {options->jwt_secret, options->jwt_previous, options->jwt_issuer,
                               options->jwt_ttl, options->clock};
     int rc = jwt_signer_new(&jwt, &api->jwt, err);

@@ -235,7 +235,7 @@ static void polled(void *payload)
 static void ask_provider(struct api *api, struct http_request *req, struct polling *p)
 {
     p->in = (struct auth_poll_in){p->login, p->signature, p->device.state,
-                                  clock_now(api->options.clock)};
+                                  clock_now(api->options.clock), p->device.held};
     p->code = auth_providers_get(api->options.providers, p->device.provider, &p->provider, &p->err);
     if (!p->code && p->provider->ops->blocking) {
         p->ticket = api_defer(api, req);

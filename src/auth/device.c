@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "auth/hash.h"
+#include "auth/held.h"
 #include "base/enc.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #define CODE_BYTES 32
 #define SLOW_DOWN_S 5
+#define HELD_MAX (128 * 1024) /* sealed text */
 
 /* A code whose provider is being asked right now. */
 struct busy {
@@ -19,15 +21,18 @@ struct busy {
 
 struct devices {
     struct store *store;
+    const struct vault *vault;
     const struct clock *clock;
     struct busy busy[DEVICE_BUSY_MAX];
     size_t n_busy;
 };
 
-struct devices *devices_new(struct store *store, const struct clock *clock)
+struct devices *devices_new(struct store *store, const struct vault *vault,
+                            const struct clock *clock)
 {
     struct devices *d = xcalloc(1, sizeof *d);
     d->store = store;
+    d->vault = vault;
     d->clock = clock;
     return d;
 }
@@ -73,6 +78,9 @@ void device_poll_release(struct device_poll *p)
 {
     free(p->provider);
     json_object_put(p->state);
+    if (p->held)
+        oauth_tokens_release(p->held);
+    free(p->held);
     memset(p, 0, sizeof *p);
 }
 
@@ -132,6 +140,32 @@ static bool code_looks_right(const char *code)
            enc_unbase64url(code, DEVICE_CODE_LEN, &raw, NULL) == 0;
 }
 
+/* What cannot be opened any more (the key was changed) is gone: the provider is asked again. */
+static void find_held(const struct devices *d, struct device_poll *p)
+{
+    const char *sealed = NULL;
+    if (d->vault && json_opt_str(p->state, "held", HELD_MAX, &sealed, NULL) == 0 && sealed)
+        held_open(d->vault, p->hash, sealed, clock_now(d->clock), &p->held, NULL);
+}
+
+/* Into the login's state, which is replaced. */
+static int hold(const struct devices *d, const char *hash, const struct oauth_tokens *tokens,
+                struct store_device *row, struct err *err)
+{
+    cleanup_str struct str sealed = STR_INIT;
+    cleanup_str struct str text = STR_INIT;
+    cleanup_json struct json_object *state = NULL;
+    int rc;
+    if ((rc = json_parse(row->state, strlen(row->state), &state, err)) ||
+        (rc = held_seal(d->vault, hash, tokens, clock_now(d->clock), &sealed, err)))
+        return rc;
+    json_add_str(state, "held", sealed.p);
+    json_print(state, &text);
+    free(row->state);
+    row->state = str_detach(&text);
+    return 0;
+}
+
 int devices_poll_begin(struct devices *d, const char *code, bool has_answer, struct device_poll *p,
                        enum device_step *step, struct err *err)
 {
@@ -152,8 +186,10 @@ int devices_poll_begin(struct devices *d, const char *code, bool has_answer, str
         p->provider = xstrdup(row.provider);
         *step = step_of(d, &row, has_answer);
     }
-    if (!rc && *step == DEVICE_ASK)
+    if (!rc && *step == DEVICE_ASK) {
         busy_begin(d, p->hash, p->provider);
+        find_held(d, p);
+    }
     store_device_release(&row);
     return rc ? err_set(err, rc, "%s", why.msg) : 0;
 }
@@ -180,7 +216,10 @@ static int keep_going(struct devices *d, const struct device_poll *p, int code,
         row.state = str_detach(&text);
     }
     *interval = row.interval;
-    rc = store_device_update(d->store, &row, err);
+    if (code && out->tokens && d->vault)
+        rc = hold(d, p->hash, out->tokens, &row, err);
+    if (rc == 0)
+        rc = store_device_update(d->store, &row, err);
     store_device_release(&row);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "auth/provider.h"
+#include "auth/vault.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -26,7 +27,9 @@
 
 struct devices;
 
-struct devices *devices_new(struct store *store, const struct clock *clock);
+/* vault: seals what a login under way must keep; NULL: it keeps nothing secret. Borrowed. */
+struct devices *devices_new(struct store *store, const struct vault *vault,
+                            const struct clock *clock);
 void devices_free(struct devices *d);
 
 /* Stores a login that a provider has begun; appends the device code. ERR_LIMIT: too many are under
@@ -46,6 +49,7 @@ struct device_poll {
     char hash[STORE_HASH_LEN + 1];
     char *provider;
     struct json_object *state; /* for the provider */
+    struct oauth_tokens *held; /* likewise; NULL: nothing */
     int64_t interval;
 };
 void device_poll_release(struct device_poll *p);

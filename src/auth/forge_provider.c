@@ -102,25 +102,35 @@ static int forge_start(struct auth_provider *p, const struct auth_start_in *in,
     return rc ? rc : oauth_read_start(status, answer, out, err);
 }
 
-static int forge_poll(struct auth_provider *p, const struct auth_poll_in *in,
-                      struct auth_poll_out *out, struct err *err)
+static int ask_for_tokens(const struct forge *f, const struct auth_poll_in *in,
+                          struct auth_poll_out *out, struct oauth_tokens *tokens, struct err *err)
 {
-    const struct forge *f = forge_of(p);
     const struct oauth_client client = client_of(f);
     cleanup_free char *url = xasprintf("%s%s", f->url, f->dialect->token_path);
     cleanup_str_secret struct str form = STR_INIT;
     cleanup_json struct json_object *answer = NULL;
-    cleanup_oauth_tokens struct oauth_tokens tokens = {0};
     long status = 0;
     int rc = oauth_poll_form(in->state, &form, err);
     if (rc == 0)
         rc = oauth_post(url, &client, &form, &status, &answer, err);
-    if (rc == 0)
-        rc = oauth_read_poll(status, answer, in->state, out, &tokens, err);
+    return rc ? rc : oauth_read_poll(status, answer, in->state, out, tokens, err);
+}
+
+static int forge_poll(struct auth_provider *p, const struct auth_poll_in *in,
+                      struct auth_poll_out *out, struct err *err)
+{
+    cleanup_oauth_tokens struct oauth_tokens tokens = {0};
+    int rc = 0;
+    if (in->held) {
+        oauth_tokens_copy(in->held, &tokens);
+        out->status = AUTH_COMPLETE;
+    } else {
+        rc = ask_for_tokens(forge_of(p), in, out, &tokens, err);
+    }
     if (rc || out->status != AUTH_COMPLETE)
         return rc;
     if ((rc = forge_identity(p, tokens.access, &out->who, err)))
-        return rc;
+        return oauth_unidentified(rc, &tokens, out);
     out->tokens = oauth_tokens_move(&tokens);
     return 0;
 }

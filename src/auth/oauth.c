@@ -20,6 +20,17 @@ void oauth_tokens_release(struct oauth_tokens *t)
     memset(t, 0, sizeof *t);
 }
 
+static char *copy_opt(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+void oauth_tokens_copy(const struct oauth_tokens *from, struct oauth_tokens *to)
+{
+    *to = (struct oauth_tokens){copy_opt(from->access), copy_opt(from->refresh),
+                                copy_opt(from->id_token), copy_opt(from->scope), from->expires_in};
+}
+
 struct oauth_tokens *oauth_tokens_move(struct oauth_tokens *t)
 {
     struct oauth_tokens *moved = xmemdup(t, sizeof *t);
@@ -278,6 +289,14 @@ static void read_unknown_code(struct json_object *state, struct auth_poll_out *o
     json_add_i64(out->state, "lag", lag + 1);
 }
 
+int oauth_unidentified(int rc, struct oauth_tokens *tokens, struct auth_poll_out *out)
+{
+    if (rc == ERR_UNAVAILABLE)
+        out->tokens = oauth_tokens_move(tokens);
+    out->status = rc == ERR_UNAVAILABLE ? AUTH_PENDING : AUTH_FAILED;
+    return rc;
+}
+
 static int read_error(long status, struct json_object *answer, const char *word,
                       struct json_object *state, struct auth_poll_out *out, struct err *err)
 {
@@ -296,11 +315,6 @@ static int read_error(long status, struct json_object *answer, const char *word,
     else
         return provider_error(status, answer, word, err);
     return 0;
-}
-
-static char *copy_opt(const char *text)
-{
-    return text ? xstrdup(text) : NULL;
 }
 
 static int read_tokens(long status, struct json_object *answer, struct oauth_tokens *tokens,

@@ -43,6 +43,7 @@ struct oauth_tokens {
 };
 void oauth_tokens_release(struct oauth_tokens *t);
 #define cleanup_oauth_tokens cleanup(oauth_tokens_release)
+void oauth_tokens_copy(const struct oauth_tokens *from, struct oauth_tokens *to);
 /* On the heap, t empty afterwards. */
 struct oauth_tokens *oauth_tokens_move(struct oauth_tokens *t);
 
@@ -65,6 +66,10 @@ int oauth_read_start(long status, struct json_object *answer, struct auth_start_
  * state. `state` is what oauth_read_start made. An error leaves the login pending. */
 int oauth_read_poll(long status, struct json_object *answer, struct json_object *state,
                     struct auth_poll_out *out, struct oauth_tokens *tokens, struct err *err);
+
+/* Whose the tokens are could not be found out (rc): what becomes of the login. A provider that is
+ * down is asked again, with the tokens in out; another answer ends it. Returns rc. */
+int oauth_unidentified(int rc, struct oauth_tokens *tokens, struct auth_poll_out *out);
 
 /* RFC 6749 section 6: new tokens for a refresh token. ERR_DENIED: it is not good any more. */
 int oauth_renew(const char *url, const struct oauth_client *client, const char *refresh,

@@ -256,23 +256,33 @@ static int oidc_start(struct auth_provider *p, const struct auth_start_in *in,
     return rc ? rc : oauth_read_start(status, answer, out, err);
 }
 
+static int ask_for_tokens(const struct oidc *o, const struct endpoints *e,
+                          const struct auth_poll_in *in, struct auth_poll_out *out,
+                          struct oauth_tokens *tokens, struct err *err)
+{
+    const struct oauth_client client = {o->client_id, o->client_secret, e->secret_in_body};
+    cleanup_str_secret struct str form = STR_INIT;
+    cleanup_json struct json_object *answer = NULL;
+    long status = 0;
+    int rc = oauth_poll_form(in->state, &form, err);
+    if (rc == 0)
+        rc = oauth_post(e->token, &client, &form, &status, &answer, err);
+    return rc ? rc : oauth_read_poll(status, answer, in->state, out, tokens, err);
+}
+
 static int oidc_poll(struct auth_provider *p, const struct auth_poll_in *in,
                      struct auth_poll_out *out, struct err *err)
 {
     struct oidc *o = oidc_of(p);
     cleanup_endpoints struct endpoints e = {0};
-    cleanup_str_secret struct str form = STR_INIT;
-    cleanup_json struct json_object *answer = NULL;
     cleanup_oauth_tokens struct oauth_tokens tokens = {0};
-    long status = 0;
     int rc = get_endpoints(o, in->now, &e, err);
-    const struct oauth_client client = {o->client_id, o->client_secret, e.secret_in_body};
-    if (rc == 0)
-        rc = oauth_poll_form(in->state, &form, err);
-    if (rc == 0)
-        rc = oauth_post(e.token, &client, &form, &status, &answer, err);
-    if (rc == 0)
-        rc = oauth_read_poll(status, answer, in->state, out, &tokens, err);
+    if (rc == 0 && in->held) {
+        oauth_tokens_copy(in->held, &tokens);
+        out->status = AUTH_COMPLETE;
+    } else if (rc == 0) {
+        rc = ask_for_tokens(o, &e, in, out, &tokens, err);
+    }
     if (rc || out->status != AUTH_COMPLETE)
         return rc;
     rc = identify(o, &tokens, &e, in->now, &out->who, err);
@@ -282,7 +292,7 @@ static int oidc_poll(struct auth_provider *p, const struct auth_poll_in *in,
         out->status = AUTH_DENIED;
         return 0;
     }
-    return rc;
+    return rc ? oauth_unidentified(rc, &tokens, out) : 0;
 }
 
 static void oidc_free(struct auth_provider *p)

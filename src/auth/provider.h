@@ -51,14 +51,15 @@ enum auth_status {
     AUTH_FAILED,  /* only together with an error of poll: for good, asking again cannot help */
 };
 
+struct oauth_tokens; /* auth/oauth.h */
+
 struct auth_poll_in {
     const char *login;     /* NULL when absent */
     const char *signature; /* NULL when absent */
     struct json_object *state;
     int64_t now;
+    const struct oauth_tokens *held; /* what an earlier poll left; NULL: nothing */
 };
-
-struct oauth_tokens; /* auth/oauth.h */
 
 struct auth_poll_out {
     enum auth_status status;
@@ -68,7 +69,7 @@ struct auth_poll_out {
     struct json_object *state; /* new state, owned; NULL: unchanged */
     struct str wrong_server;   /* AUTH_DENIED: meant for another server, why; empty: not that */
     /* AUTH_COMPLETE: what the provider gave for use on the person's behalf, owned; NULL: nothing.
-     */
+     * With an error: whose it is could not be found out, the next poll shall have it as `held`. */
     struct oauth_tokens *tokens;
 };
 void auth_poll_out_init(struct auth_poll_out *o);

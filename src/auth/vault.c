@@ -174,6 +174,18 @@ int vault_access(struct vault *v, struct auth_provider *provider, const char *su
     return rc;
 }
 
+int vault_seal(const struct vault *v, const char *context, const char *plain, struct str *out,
+               struct err *err)
+{
+    return seal_text(v->ring, context, plain, out, err);
+}
+
+int vault_open(const struct vault *v, const char *context, const char *sealed, struct str *out,
+               struct err *err)
+{
+    return seal_open(v->ring, context, sealed, out, err);
+}
+
 static int seal_again(const struct vault *v, const struct store_token *t, const char *what,
                       char **sealed, struct err *err)
 {

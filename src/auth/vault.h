@@ -35,6 +35,12 @@ struct vault_access {
 int vault_access(struct vault *v, struct auth_provider *provider, const char *subject, int64_t now,
                  struct str *token, struct vault_access *out, struct err *err);
 
+/* Other texts under the same keys; as seal_text and seal_open. */
+int vault_seal(const struct vault *v, const char *context, const char *plain, struct str *out,
+               struct err *err);
+int vault_open(const struct vault *v, const char *context, const char *sealed, struct str *out,
+               struct err *err);
+
 /* Seals every row anew under the ring's first key. */
 int vault_rotate(struct vault *v, struct err *err);
 

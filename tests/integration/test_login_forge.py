@@ -206,6 +206,31 @@ def test_lying_about_the_person(server, forge, dialect):
                 "provider_unavailable")
 
 
+def test_person_unknown_after_approval(server, forge, dialect):
+    """The approval is used up by then: the login goes on with what it brought, also after a restart."""
+    flow = begin(server, dialect)
+    forge.change("approvals", flow["user_code"], "anna")
+    fault(forge, "status", USER[dialect], status=503)
+    assert poll(server, flow)[1]["status"] == "pending"
+    (token,) = [r["authorization"].split()[1] for r in forge.requests() if r["path"] == USER[dialect]]
+    kept = [file.read_bytes() for file in server.state.glob("steadystate.db*")]
+    assert kept and not [text for text in kept if token.encode() in text]
+    server.restart()
+    forge.configure(fault=None)
+    assert finish(server, flow)[1]["login"] == "anna"
+    assert count(forge, POLL[dialect]) == 1
+    problem(poll(server, flow), 400, "invalid_device_code")
+
+
+def test_person_refused_after_approval(server, forge, dialect):
+    """A forge that does not take its own token will not take it later: the reason, and no waiting."""
+    flow = begin(server, dialect)
+    forge.change("approvals", flow["user_code"], "anna")
+    fault(forge, "status", USER[dialect], status=401)
+    problem(poll(server, flow), 502, "provider_unavailable")
+    problem(poll(server, flow), 400, "invalid_device_code")
+
+
 def test_down(server, forge, dialect):
     flow = begin(server, dialect)
     forge.stop()

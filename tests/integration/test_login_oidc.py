@@ -117,6 +117,18 @@ def test_key_rotation(server_of, openid, named):
         openid.command(rotate=True)
 
 
+@pytest.mark.parametrize("where", ["/jwks", "/me"])
+def test_person_unknown_after_approval(server_of, openid, where):
+    """Keys or userinfo are down when the code is used up: the login waits for them."""
+    server = server_of("local", **openid.environment())
+    flow = begin(server)
+    openid.command(down=where)
+    openid.visit(flow["verification_uri_complete"], "alice")
+    assert poll(server, flow)[1]["status"] == "pending"
+    openid.command(down=None)
+    assert finish(server, flow)[1].get("login") == "alice"
+
+
 @pytest.mark.parametrize("what", ["aud", "exp", "iss"])
 def test_spoiled_token(server_of, openid, what):
     server = server_of("local", **openid.environment())

@@ -8,6 +8,7 @@
 //   {"spoil": "aud" | "exp" | "iss" | "kid" | null}   what is wrong with the ID tokens from now on
 //                                (kid: nothing, they do not name their key)
 //   {"slow": n}                  the next n token requests are answered with slow_down
+//   {"down": text or null}       requests whose path has this text in it are answered with 503
 // Every command is answered by "done" on stdout.
 import { createServer } from 'node:http';
 import { generateKeyPairSync, createSign, randomUUID } from 'node:crypto';
@@ -17,7 +18,7 @@ import Provider from 'oidc-provider';
 const port = Number(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
 const post = process.argv[3] === 'post';
-const state = { spoil: null, slow: 0 };
+const state = { spoil: null, slow: 0, down: null };
 
 function newKey() {
   if (post) {
@@ -78,6 +79,11 @@ function answerJson(res, status, object) {
 
 const server = createServer((req, res) => {
   const isToken = req.method === 'POST' && req.url === '/token';
+  if (state.down && req.url.includes(state.down)) {
+    req.resume();
+    answerJson(res, 503, { error: 'temporarily_unavailable' });
+    return;
+  }
   if (isToken && state.slow > 0) {
     state.slow -= 1;
     req.resume();
@@ -110,6 +116,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   }
   if ('spoil' in command) state.spoil = command.spoil;
   if ('slow' in command) state.slow = command.slow;
+  if ('down' in command) state.down = command.down;
   console.log('done');
 }).on('close', () => process.exit(0));
 

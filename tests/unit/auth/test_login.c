@@ -86,7 +86,7 @@ static int setup(void **state)
     w.providers = auth_providers_new();
     if (store_open("sqlite::memory:", &w.store, NULL) || users_open(w.path, &w.users, NULL))
         return -1;
-    w.devices = devices_new(w.store, &test_clock);
+    w.devices = devices_new(w.store, NULL, &test_clock);
     char *urls[] = {(char[]){"https://build.example.org"}};
     const struct own_names_options o = {.bind = "127.0.0.1", .external_host = "127.0.0.1"};
     const struct own_names_options strict = {
