@@ -72,6 +72,12 @@ static uint32_t find_in_block(const struct blk *b, uint32_t clock)
     return lo;
 }
 
+static inline struct ipos go(struct idx *ix, struct ipos at)
+{
+    ix->hot = at;
+    return at;
+}
+
 /* Most searches go where the last one went or one struct further, or to the end. */
 struct ipos idx_find(struct idx *ix, uint32_t clock)
 {
@@ -80,7 +86,7 @@ struct ipos idx_find(struct idx *ix, uint32_t clock)
         const struct blk *b = ix->blk[at.b];
         for (uint32_t i = at.i; i < at.i + 2 && i + 1 < b->n && b->data[i] <= clock; i++)
             if (clock < b->data[i + 1])
-                return ix->hot = (struct ipos){at.b, i};
+                return go(ix, (struct ipos){at.b, i});
     }
     at.b = ix->nblk - 1;
     const struct blk *last = ix->blk[at.b];
@@ -90,7 +96,7 @@ struct ipos idx_find(struct idx *ix, uint32_t clock)
         at.b = find_block(ix, clock);
         at.i = find_in_block(ix->blk[at.b], clock);
     }
-    return ix->hot = at;
+    return go(ix, at);
 }
 
 void idx_append(struct idx *ix, uint32_t clock, uint32_t h)

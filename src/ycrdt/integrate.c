@@ -283,6 +283,7 @@ void rec_integrate(struct ycrdt *d, const struct rec *rec, uint32_t skip)
     it->right_origin = right_origin;
     it->list = list;
     it->off = it->bytes = 0;
+    d->has_formats = d->has_formats || rec->kind == K_FORMAT;
     if (rec->kind == K_TYPE)
         it->off = type_new(d, h, rec->ref, (const char *)rec->content, rec->content_len);
     else
@@ -315,6 +316,6 @@ bool rec_extend(struct ycrdt *d, const struct rec *rec)
     it->bytes += rec->content_len;
     it->len += rec->len;
     c->state += rec->len;
-    pos_resized(d, h, rec->len, rec->content_len);
+    pos_resized(d, it, rec->len, rec->content_len);
     return true;
 }

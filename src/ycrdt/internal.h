@@ -154,6 +154,14 @@ struct client {
     uint32_t pool_live;
 };
 
+#define COMPACT_SLACK 16384 /* bytes of garbage */
+
+static inline bool pool_wants_compacting(const struct client *c)
+{
+    uint32_t garbage = c->pool_len - c->pool_live;
+    return garbage >= COMPACT_SLACK && garbage >= c->pool_live / 4;
+}
+
 /* A deleted stretch. */
 struct range {
     uint64_t client;
@@ -203,6 +211,7 @@ struct ycrdt {
     uint32_t name_mask;
     uint32_t nnames;
 
+    bool has_formats; /* some struct is or was one */
     bool in_txn;
     bool type_deleted;  /* in this transaction: collect their contents */
     bool merge_new;     /* in this transaction: structs came from outside, join them */
@@ -293,6 +302,13 @@ uint32_t type_root(struct ycrdt *d, const char *name, uint32_t len);
 uint32_t list_keyed(struct ycrdt *d, uint32_t type, const char *key, uint32_t len);
 void pool_reserve(struct client *c, uint32_t n); /* room for n more bytes and no more */
 uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n);
+/* n bytes were put behind its end, where there was room for them. */
+static inline void pool_grew(struct ycrdt *d, struct client *c, uint32_t n)
+{
+    d->content += n;
+    c->pool_len += n;
+    c->pool_live += n;
+}
 void pool_compact(struct ycrdt *d, uint32_t client);
 /* Takes everything out that load_state put into a document that had nothing, but for the names of
  * root types. */
@@ -350,7 +366,12 @@ int apply_structs(struct ycrdt *d, const void *update, size_t n, struct err *err
 /* txn.c */
 void txn_begin(struct ycrdt *d);
 void txn_commit(struct ycrdt *d, struct str *update);
-void txn_touch(struct ycrdt *d, uint32_t client);
+void txn_touch_first(struct ycrdt *d, uint32_t client);
+static inline void txn_touch(struct ycrdt *d, uint32_t client)
+{
+    if (!d->clients[client].touched)
+        txn_touch_first(d, client);
+}
 void txn_split(struct ycrdt *d, const struct item *right);
 
 /* pos.c */
@@ -365,7 +386,16 @@ struct place pos_seek(struct ycrdt *d, uint32_t list, uint32_t pos, enum metric 
 void pos_linked(struct ycrdt *d, uint32_t h); /* of a list that has a tree */
 void pos_was_split(struct ycrdt *d, uint32_t l, uint32_t r);
 void pos_merging(struct ycrdt *d, uint32_t l, uint32_t r);
-void pos_resized(struct ycrdt *d, uint32_t h, int64_t units, int64_t bytes);
+/* The leaf has so many more visible units and bytes. */
+void pos_leaf_add(struct pos *t, uint32_t leaf, int64_t units, int64_t bytes);
+static inline void pos_resized(struct ycrdt *d, const struct item *it, int64_t units, int64_t bytes)
+{
+    struct list *l = &d->lists[it->list];
+    l->units = (uint32_t)(l->units + units);
+    l->bytes = (uint32_t)(l->bytes + bytes);
+    if (l->pos)
+        pos_leaf_add(l->pos, it->leaf, units, bytes);
+}
 void pos_drop(struct list *list);
 size_t pos_heap(const struct pos *pos);
 

@@ -9,8 +9,7 @@ void item_add_to_index(struct ycrdt *d, uint32_t h)
     struct item *it = item_at(d, h);
     struct client *c = &d->clients[it->client];
     BUG_ON(it->clock != c->state);
-    if (!c->touched)
-        txn_touch(d, it->client);
+    txn_touch(d, it->client);
     idx_append(&c->idx, it->clock, h);
     c->state += it->len;
 }
@@ -102,7 +101,7 @@ uint32_t item_split(struct ycrdt *d, uint32_t h, uint32_t diff)
     if (!list->key) {
         pos_was_split(d, h, rh);
         if (more)
-            pos_resized(d, h, 0, more);
+            pos_resized(d, l, 0, more);
     }
     return rh;
 }
@@ -175,7 +174,7 @@ static void mark_deleted(struct ycrdt *d, uint32_t h)
     struct list *l = &d->lists[it->list];
     struct client *c = &d->clients[it->client];
     if (!l->key && item_visible(it))
-        pos_resized(d, h, -(int64_t)it->len, -(int64_t)item_text_bytes(it));
+        pos_resized(d, it, -(int64_t)it->len, -(int64_t)item_text_bytes(it));
     it->deleted = 1;
     ranges_add(&d->deleted, c->id, it->clock, it->len);
     if (it->kind != K_TYPE) {
@@ -256,7 +255,7 @@ static void shrink(struct ycrdt *d, uint32_t h, uint32_t clock, uint32_t units, 
     it->len -= units;
     it->bytes -= bytes;
     c->pool_live -= bytes;
-    pos_resized(d, h, -(int64_t)units, -(int64_t)bytes);
+    pos_resized(d, it, -(int64_t)units, -(int64_t)bytes);
     ranges_add(&d->deleted, c->id, clock, units);
     txn_touch(d, it->client);
 }

@@ -163,6 +163,7 @@ static bool read_other(struct load *l, struct rd *r, struct own *own, uint32_t c
         VEC_GROW(l->root, l->nroot, l->cap_root);
         l->root[l->nroot++] = (struct root){h, rec.name_len, (const char *)rec.name};
     }
+    l->d->has_formats = l->d->has_formats || rec.kind == K_FORMAT;
     own->mixed = own->mixed || ((rec.info & INFO_LEFT) && origin.client != own->client) ||
                  ((rec.info & INFO_RIGHT) && right_origin.client != own->client);
     *it = (struct item){.clock = clock,

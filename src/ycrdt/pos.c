@@ -100,7 +100,7 @@ static void flush(struct pos *t)
     t->pend_units = t->pend_bytes = 0;
 }
 
-static void leaf_add(struct pos *t, uint32_t leaf, int64_t units, int64_t bytes)
+void pos_leaf_add(struct pos *t, uint32_t leaf, int64_t units, int64_t bytes)
 {
     if (t->pend_leaf != leaf) {
         flush(t);
@@ -293,7 +293,7 @@ void pos_linked(struct ycrdt *d, uint32_t h)
     }
     it->leaf = leaf;
     t->leaf[leaf].n++;
-    leaf_add(t, leaf, item_units(it), item_text_bytes(it));
+    pos_leaf_add(t, leaf, item_units(it), item_text_bytes(it));
     if (t->leaf[leaf].n > LEAF_MAX)
         leaf_split(d, t, leaf);
 }
@@ -318,8 +318,8 @@ void pos_merging(struct ycrdt *d, uint32_t l, uint32_t r)
         return;
     uint32_t leaf = b->leaf;
     if (a->leaf != leaf) {
-        leaf_add(t, leaf, -(int64_t)item_units(b), -(int64_t)item_text_bytes(b));
-        leaf_add(t, a->leaf, item_units(b), item_text_bytes(b));
+        pos_leaf_add(t, leaf, -(int64_t)item_units(b), -(int64_t)item_text_bytes(b));
+        pos_leaf_add(t, a->leaf, item_units(b), item_text_bytes(b));
         t->leaf[leaf].first = b->right;
     }
     if (--t->leaf[leaf].n == 0) {
@@ -329,16 +329,6 @@ void pos_merging(struct ycrdt *d, uint32_t l, uint32_t r)
     } else if (t->leaf[leaf].n < LEAF_MIN) {
         leaf_join(d, t, leaf);
     }
-}
-
-void pos_resized(struct ycrdt *d, uint32_t h, int64_t units, int64_t bytes)
-{
-    const struct item *it = item_at(d, h);
-    struct list *l = &d->lists[it->list];
-    l->units = (uint32_t)(l->units + units);
-    l->bytes = (uint32_t)(l->bytes + bytes);
-    if (l->pos)
-        leaf_add(l->pos, it->leaf, units, bytes);
 }
 
 void pos_drop(struct list *list)

@@ -118,7 +118,6 @@ void pool_reserve(struct client *c, uint32_t n)
 
 uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n)
 {
-    d->content += n;
     if (c->pool_cap - c->pool_len < n) {
         size_t need = c->pool_len + n;
         size_t cap = need < 65536 ? need * 2 : need + need / 8;
@@ -130,19 +129,13 @@ uint32_t pool_add(struct ycrdt *d, struct client *c, const char *p, size_t n)
     }
     uint32_t off = c->pool_len;
     memcpy(c->pool + off, p, n);
-    c->pool_len += (uint32_t)n;
-    c->pool_live += (uint32_t)n;
+    pool_grew(d, c, (uint32_t)n);
     return off;
 }
-
-#define COMPACT_SLACK 16384
 
 void pool_compact(struct ycrdt *d, uint32_t client)
 {
     struct client *c = &d->clients[client];
-    uint32_t garbage = c->pool_len - c->pool_live;
-    if (garbage < COMPACT_SLACK || garbage < c->pool_live / 4)
-        return;
     struct client fresh = *c;
     fresh.pool_cap = c->pool_live + c->pool_live / 8;
     fresh.pool = fresh.pool_cap ? xmalloc(fresh.pool_cap) : NULL;

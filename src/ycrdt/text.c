@@ -66,7 +66,7 @@ static bool extend(struct ycrdt *d, uint32_t left, struct id right_origin, const
     l->bytes += (uint32_t)n;
     l->len += units;
     c->state += units;
-    pos_resized(d, left, units, (int64_t)n);
+    pos_resized(d, l, units, (int64_t)n);
     return true;
 }
 
@@ -74,7 +74,7 @@ static void insert_at(struct ycrdt *d, uint32_t list, struct place at, const cha
                       uint32_t units)
 {
     uint32_t left = at.item, right;
-    if (left && at.off < item_at(d, left)->len) {
+    if (left && at.off < item_units(item_at(d, left))) {
         right = item_split(d, left, at.off);
     } else {
         right = left ? item_at(d, left)->right : d->lists[list].start;
@@ -128,17 +128,15 @@ static uint32_t join_tombstones(struct ycrdt *d, uint32_t h)
     return left && item_try_merge(d, left, h) ? left : h;
 }
 
-static void delete_at(struct ycrdt *d, uint32_t list, struct place at, uint32_t len)
+/* at: the first unit that goes. */
+static void delete_at(struct ycrdt *d, struct place at, uint32_t len)
 {
-    uint32_t h;
-    if (!at.item)
-        d->cur_item = 0; /* it may stand behind what goes away */
-    if (at.item && at.off + len == item_at(d, at.item)->len && item_delete_tail(d, at.item, len))
-        return;
-    if (at.item && at.off < item_at(d, at.item)->len)
-        h = item_split(d, at.item, at.off);
-    else
-        h = at.item ? item_at(d, at.item)->right : d->lists[list].start;
+    uint32_t h = at.item;
+    if (at.off > 0) {
+        if (at.off + len == item_at(d, h)->len && item_delete_tail(d, h, len))
+            return;
+        h = item_split(d, h, at.off);
+    }
     while (len > 0) {
         struct item *it = item_at(d, h);
         if (item_visible(it)) {
@@ -159,17 +157,32 @@ static void delete_at(struct ycrdt *d, uint32_t list, struct place at, uint32_t 
 /* --- the calls
  * -------------------------------------------------------------------------------------- */
 
+static int check_place(const struct ycrdt *d, unsigned text, size_t pos, enum metric m,
+                       struct err *err)
+{
+    BUG_ON(text == 0 || text >= d->nlists);
+    const struct list *l = &d->lists[text];
+    if (pos > (m == UNITS ? l->units : l->bytes))
+        return err_set(err, ERR_INVALID, "position %zu is behind the end of the text", pos);
+    return 0;
+}
+
+/* The cursor stands on one of the tombstones that follow unit pos - 1: where something was deleted
+ * before, so that typing there need not walk over all of them again. */
+static bool cursor_in_gap(const struct ycrdt *d, unsigned text, size_t pos)
+{
+    return d->cur_item && d->cur_list == text && d->cur_units == pos && !d->has_formats &&
+           item_at(d, d->cur_item)->deleted;
+}
+
 /* The place in front of unit pos, or of byte pos. */
 static int find_place(struct ycrdt *d, unsigned text, size_t pos, enum metric m, struct place *at,
                       struct err *err)
 {
-    BUG_ON(text == 0 || text >= d->nlists);
-    const struct list *l = &d->lists[text];
+    int r = check_place(d, text, pos, m, err);
     *at = (struct place){0, 0};
-    if (pos > (m == UNITS ? l->units : l->bytes))
-        return err_set(err, ERR_INVALID, "position %zu is behind the end of the text", pos);
-    if (pos == 0)
-        return 0;
+    if (r != 0 || pos == 0)
+        return r;
     *at = pos_seek(d, text, (uint32_t)pos, m);
     const struct item *it = item_at(d, at->item);
     if (m == BYTES && it->bytes != it->len) {
@@ -201,10 +214,11 @@ static int check_text(const struct ycrdt *d, const char *p, size_t n, uint32_t *
 static bool type_on(struct ycrdt *d, unsigned text, size_t pos, enum metric m, const char *p,
                     size_t n)
 {
-    if (d->cur_list != text || !d->cur_item || n == 0 || n > SHORT)
+    struct client *c = &d->clients[0];
+    if (d->cur_list != text || !d->cur_item || n == 0 || n > SHORT ||
+        c->state > YCRDT_MAX_CLOCK - SHORT || d->content > YCRDT_MAX_TEXT - SHORT)
         return false;
     struct item *it = item_at(d, d->cur_item);
-    struct client *c = &d->clients[0];
     if (it->client != 0 || it->kind != K_STRING || it->clock + it->len != c->state ||
         it->off + it->bytes != c->pool_len || c->pool_cap - c->pool_len < n ||
         pos != (m == UNITS ? d->cur_units + it->len : d->cur_bytes + it->bytes))
@@ -217,43 +231,49 @@ static bool type_on(struct ycrdt *d, unsigned text, size_t pos, enum metric m, c
     } else if (it->right_origin.client != NO_CLIENT) {
         return false;
     }
+    /* What is copied lies behind the pool's end until it is known to be ASCII. */
     unsigned char any = 0;
     for (size_t i = 0; i < n; i++)
-        any |= (unsigned char)p[i];
+        any |= (unsigned char)(c->pool[c->pool_len + i] = p[i]);
     if (any >= 0x80 && !(d->flags & YCRDT_RAW))
         return false;
     txn_touch(d, 0);
-    pool_add(d, c, p, n);
+    pool_grew(d, c, (uint32_t)n);
     it->bytes += (uint32_t)n;
     it->len += (uint32_t)n;
     c->state += (uint32_t)n;
-    pos_resized(d, d->cur_item, (int64_t)n, (int64_t)n);
+    pos_resized(d, it, (int64_t)n, (int64_t)n);
     return true;
+}
+
+/* Apart from insert, so that typing on does not pay for its frame. */
+static __attribute__((noinline)) int insert_anywhere(struct ycrdt *d, unsigned text, size_t pos,
+                                                     enum metric m, const char *p, size_t n,
+                                                     struct err *err)
+{
+    struct place at;
+    uint32_t units = 0;
+    int r = check_text(d, p, n, &units, err);
+    if (r == 0 && m == UNITS && cursor_in_gap(d, text, pos))
+        at = (struct place){d->cur_item, 0};
+    else if (r == 0)
+        r = find_place(d, text, pos, m, &at, err);
+    if (r == 0 && n > 0)
+        insert_at(d, text, at, p, n, units);
+    return r;
 }
 
 static int insert(struct ycrdt *d, unsigned text, size_t pos, enum metric m, const char *p,
                   size_t n, struct err *err)
 {
     bool own = !d->in_txn;
-    if (d->clients[0].state < YCRDT_MAX_CLOCK - SHORT && d->content < YCRDT_MAX_TEXT - SHORT &&
-        type_on(d, text, pos, m, p, n)) {
-        if (own)
-            txn_commit(d, NULL);
-        return 0;
-    }
-    struct place at;
-    uint32_t units = 0;
-    int r = check_text(d, p, n, &units, err);
-    if (r == 0)
-        r = find_place(d, text, pos, m, &at, err);
-    if (r != 0 || n == 0)
-        return r;
-    if (own)
-        txn_begin(d);
-    insert_at(d, text, at, p, n, units);
+    int r = 0;
+    d->in_txn = true;
+    if (!type_on(d, text, pos, m, p, n))
+        r = insert_anywhere(d, text, pos, m, p, n, err);
     if (own)
         txn_commit(d, NULL);
-    return 0;
+    return r;
 }
 
 int ycrdt_insert(struct ycrdt *d, unsigned text, size_t pos, const char *p, size_t n,
@@ -268,27 +288,29 @@ int ycrdt_insert_bytes(struct ycrdt *d, unsigned text, size_t pos, const char *p
     return insert(d, text, pos, BYTES, p, n, err);
 }
 
-static void delete_units(struct ycrdt *d, unsigned text, struct place at, uint32_t len)
+/* The text is long enough. */
+static void delete_units(struct ycrdt *d, unsigned text, uint32_t pos, uint32_t len)
 {
     if (len == 0)
         return;
     bool own = !d->in_txn;
     if (own)
         txn_begin(d);
-    delete_at(d, text, at, len);
+    struct place at = pos_seek(d, text, pos + 1, UNITS);
+    at.off--;
+    delete_at(d, at, len);
     if (own)
         txn_commit(d, NULL);
 }
 
 int ycrdt_delete(struct ycrdt *d, unsigned text, size_t pos, size_t len, struct err *err)
 {
-    struct place at;
-    int r = find_place(d, text, pos, UNITS, &at, err);
+    int r = check_place(d, text, pos, UNITS, err);
     if (r != 0)
         return r;
     if (len > d->lists[text].units - pos)
         return err_set(err, ERR_INVALID, "the text ends before the deletion does");
-    delete_units(d, text, at, (uint32_t)len);
+    delete_units(d, text, (uint32_t)pos, (uint32_t)len);
     return 0;
 }
 
@@ -310,11 +332,6 @@ int ycrdt_delete_bytes(struct ycrdt *d, unsigned text, size_t pos, size_t len, s
     r = find_place(d, text, pos + len, BYTES, &end, err);
     if (r != 0)
         return r;
-    uint32_t units = units_before(d, end) - from;
-    /* The cursor has moved on; the start is found again from it. */
-    r = find_place(d, text, from, UNITS, &at, err);
-    if (r != 0)
-        return r;
-    delete_units(d, text, at, units);
+    delete_units(d, text, from, units_before(d, end) - from);
     return 0;
 }

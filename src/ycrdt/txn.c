@@ -8,11 +8,9 @@
 
 #include "ycrdt/internal.h"
 
-void txn_touch(struct ycrdt *d, uint32_t client)
+void txn_touch_first(struct ycrdt *d, uint32_t client)
 {
     struct client *c = &d->clients[client];
-    if (c->touched)
-        return;
     c->touched = true;
     c->before = c->state;
     VEC_GROW(d->touched, d->ntouched, d->cap_touched);
@@ -212,7 +210,8 @@ static void write_update(struct ycrdt *d, struct str *out)
     ranges_write(&d->deleted, out);
 }
 
-void txn_commit(struct ycrdt *d, struct str *update)
+/* Apart from txn_commit, so that a transaction without any of this does not pay for its frame. */
+static __attribute__((noinline)) void finish(struct ycrdt *d, struct str *update)
 {
     if (update || d->type_deleted || d->merge_deleted)
         ranges_normalize(&d->deleted);
@@ -226,14 +225,22 @@ void txn_commit(struct ycrdt *d, struct str *update)
         merge_splits(d);
     if (update)
         write_update(d, update);
+    d->nsplit = 0;
+    d->type_deleted = d->merge_deleted = d->merge_new = false;
+}
+
+void txn_commit(struct ycrdt *d, struct str *update)
+{
+    if (update || d->nsplit || d->type_deleted || d->merge_deleted || d->merge_new)
+        finish(d, update);
     for (uint32_t i = 0; i < d->ntouched; i++) {
-        pool_compact(d, d->touched[i]);
-        d->clients[d->touched[i]].touched = false;
+        struct client *c = &d->clients[d->touched[i]];
+        c->touched = false;
+        if (pool_wants_compacting(c))
+            pool_compact(d, d->touched[i]);
     }
     d->ntouched = 0;
-    d->nsplit = 0;
     d->deleted.len = 0;
-    d->type_deleted = d->merge_deleted = d->merge_new = false;
     d->in_txn = false;
 }
 

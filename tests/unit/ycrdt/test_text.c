@@ -186,6 +186,64 @@ static void test_against_string(void **state)
     assert_text(d, t, want.p);
 }
 
+/* From Yjs: "some bold words" with formats, a tombstone and an embed. */
+static const unsigned char rich[] = {
+    0x01, 0x0c, 0x09, 0x00, 0x04, 0x01, 0x07, 0x63, 0x6f, 0x6e, 0x74, 0x65, 0x6e, 0x74, 0x02,
+    0x73, 0x6f, 0x84, 0x09, 0x01, 0x01, 0x6d, 0x84, 0x09, 0x02, 0x01, 0x65, 0x81, 0x09, 0x03,
+    0x01, 0x84, 0x09, 0x04, 0x04, 0x62, 0x6f, 0x6c, 0x64, 0x84, 0x09, 0x08, 0x03, 0x20, 0x77,
+    0x6f, 0x84, 0x09, 0x0b, 0x03, 0x72, 0x64, 0x73, 0xc6, 0x09, 0x04, 0x09, 0x05, 0x04, 0x62,
+    0x6f, 0x6c, 0x64, 0x04, 0x74, 0x72, 0x75, 0x65, 0xc6, 0x09, 0x08, 0x09, 0x09, 0x04, 0x62,
+    0x6f, 0x6c, 0x64, 0x04, 0x6e, 0x75, 0x6c, 0x6c, 0xc5, 0x09, 0x0b, 0x09, 0x0c, 0x0b, 0x7b,
+    0x22, 0x69, 0x6d, 0x61, 0x67, 0x65, 0x22, 0x3a, 0x31, 0x7d, 0xc6, 0x09, 0x01, 0x09, 0x02,
+    0x02, 0x65, 0x6d, 0x04, 0x74, 0x72, 0x75, 0x65, 0xc6, 0x09, 0x02, 0x09, 0x03, 0x02, 0x65,
+    0x6d, 0x04, 0x6e, 0x75, 0x6c, 0x6c, 0x01, 0x09, 0x01, 0x04, 0x01,
+};
+
+/* Where an edit falls must not depend on where the last one was: each is made in a fresh copy too,
+ * which has to tell the same update. */
+static void edits_as_in_copies(const void *begin, size_t n, uint32_t random)
+{
+    cleanup_ycrdt struct ycrdt *d = ycrdt_new(1, 0);
+    unsigned t = ycrdt_text(d, "content");
+    assert_int_equal(n ? ycrdt_apply(d, begin, n, NULL) : 0, 0);
+    size_t cursor = 0;
+    for (int i = 0; i < 1500; i++) {
+        random = random * 1664525 + 1013904223;
+        uint32_t r = random >> 9, add = r % 7 < 4 ? r / 7 % 3 : 0;
+        size_t len = ycrdt_units(d, t), cut = r % 7 >= 3 ? 1 + r / 64 % 3 : 0;
+        size_t pos = r & 16 ? r / 32 % (len + 1) : cursor;
+        pos = pos > len ? len : pos;
+        pos = cut && r & 1024 ? (pos > cut ? pos - cut : 0) : pos;
+        cut = cut > len - pos ? len - pos : cut;
+        cleanup_ycrdt struct ycrdt *copy = ycrdt_new(1, 0);
+        cleanup_str struct str state = STR_INIT, ours = STR_INIT, its = STR_INIT;
+        assert_int_equal(ycrdt_encode(d, NULL, 0, &state, NULL), 0);
+        assert_int_equal(ycrdt_apply(copy, state.p, state.len, NULL), 0);
+        struct ycrdt *both[] = {d, copy};
+        struct str *update[] = {&ours, &its};
+        for (int k = 0; k < 2; k++) {
+            unsigned text = ycrdt_text(both[k], "content");
+            ycrdt_begin(both[k]);
+            assert_int_equal(ycrdt_delete(both[k], text, pos, cut, NULL), 0);
+            assert_int_equal(ycrdt_insert(both[k], text, pos, "ab", add, NULL), 0);
+            ycrdt_commit(both[k], update[k]);
+        }
+        assert_int_equal(ours.len, its.len);
+        assert_memory_equal(ours.p, its.p, ours.len);
+        cursor = pos + add;
+    }
+    check_doc(d);
+}
+
+static void test_cursor(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 4; seed++) {
+        edits_as_in_copies(NULL, 0, seed);
+        edits_as_in_copies(rich, sizeof rich, seed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_raw),
         cmocka_unit_test(test_authors),
         cmocka_unit_test(test_against_string),
+        cmocka_unit_test(test_cursor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
