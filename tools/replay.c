@@ -1,6 +1,6 @@
 /*
  * Kinds of work, each in fresh documents:
- *   replay  one transaction for each patch, nobody listening
+ *   replay  one transaction for each patch, nobody listening; the fastest of several
  *   update  the same with the update of each transaction written
  *   apply   those updates into an empty document, one by one
  *   merge   those updates into one without a document
@@ -22,7 +22,8 @@
 
 #define ROOT "content"
 #define LOADS 9
-#define AUTHOR 1 /* client of a single author; those of concurrent traces follow */
+#define REPLAYS 9 /* as many as the gap buffer has in bench/crdt/floor.c */
+#define AUTHOR 1  /* client of a single author; those of concurrent traces follow */
 
 /* Processor time: other jobs on the machine do not count. */
 static double now_ms(void)
@@ -155,15 +156,27 @@ static int measure_log(const struct log *log, struct figures *f, const struct st
     return code;
 }
 
+/* *d: NULL, or a document that is freed first; what was typed stays in it. */
+static int type_once(struct ycrdt **d, const struct trace *t, struct figures *f, struct err *err)
+{
+    ycrdt_free(*d);
+    size_t before = heap_now();
+    *d = ycrdt_new(AUTHOR, 0);
+    double begin = now_ms();
+    int code = type_all(*d, t, NULL, err);
+    double ms = now_ms() - begin;
+    f->replay = f->replay == 0 || ms < f->replay ? ms : f->replay;
+    f->heap = heap_now() - before;
+    return code;
+}
+
 static int sequential(const struct trace *t, struct figures *f, bool *same, struct err *err)
 {
     struct log log = {.bytes = STR_INIT};
-    size_t before = heap_now();
-    cleanup_ycrdt struct ycrdt *d = ycrdt_new(AUTHOR, 0);
-    double begin = now_ms();
-    int code = type_all(d, t, NULL, err);
-    f->replay = now_ms() - begin;
-    f->heap = heap_now() - before;
+    cleanup_ycrdt struct ycrdt *d = NULL;
+    int code = 0;
+    for (int i = 0; i < REPLAYS && code == 0; i++)
+        code = type_once(&d, t, f, err);
     struct ycrdt_stats stats;
     ycrdt_stats(d, &stats);
     f->structs = stats.structs;
@@ -171,7 +184,7 @@ static int sequential(const struct trace *t, struct figures *f, bool *same, stru
     *same = code == 0 && text_is(d, &t->end);
     if (code == 0) {
         cleanup_ycrdt struct ycrdt *teller = ycrdt_new(AUTHOR, 0);
-        begin = now_ms();
+        double begin = now_ms();
         code = type_all(teller, t, &log, err);
         f->update = now_ms() - begin;
     }
