@@ -362,7 +362,7 @@ class ContainerAgent:
         }
         if self.engine.kind == "podman":
             mapping = f"0:{UID_BASE}:65536"
-            host["UsernsMode"] = f"auto:uidmapping={mapping},gidmapping={mapping}"
+            host["UsernsMode"] = f"auto:size=65536,uidmapping={mapping},gidmapping={mapping}"
         if self.hardened:
             policy = steady.run(AGENT, "policy", "session").stdout
             if self.engine.kind == "docker":

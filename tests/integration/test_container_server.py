@@ -1,12 +1,13 @@
 """The server's processes around sessions in containers, on each engine.
 
-Covers: graceful restart, kill -9 of the api process and of the keeper (a new keeper comes back to the
+Covers: sessions started at once, graceful restart, kill -9 of the api process and of the keeper (a new keeper comes back to the
 control channel by exec), a container that dies and is started again on the same port, key and volume,
 kill -9 in the middle of `up`, a subnet and a port that somebody else holds, leftovers of a session that nobody
 knows, and that nothing is left on the engine. Not covered: an engine that stops
 (test_engine), the story itself (test_story).
 """
 
+import concurrent.futures
 import contextlib
 import ipaddress
 import json
@@ -81,6 +82,20 @@ def test_sessions_outlive_the_server(kind, server_of, forge):
     assert started_at(server, session) == before  # the container itself never ended
     person.cli("down", session.id)
     steady.wait_for(lambda: left_of_server(server) == {}, 30, "nothing to be left")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_started_at_once(kind, server_of, forge):
+    """Podman 4.3 locks itself up for good when it works out the size of a user namespace for one
+    container while it mounts another; the keeper names the size."""
+    server = server_of(kind)
+    person = server.person("ann")
+    repository = forge.repository("team/project")
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        sessions = list(pool.map(lambda _: person.up(repository), range(6)))
+        assert all(pool.map(lambda session: answers(person, session, "here"), sessions))
+        list(pool.map(lambda session: person.cli("down", session.id), sessions))
+    steady.wait_for(lambda: left_of_server(server) == {}, 60, "nothing to be left")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -141,10 +141,13 @@ static void add_security(struct json_object *host, const struct engine_container
     }
     json_add(host, "SecurityOpt", options);
     json_add_bool(host, "Privileged", false);
+    /* Without a size Podman 4.3 looks for the image's largest id, with its locks taken in the wrong
+     * order: a mount for another container at that moment, and it hangs for good (podman #16062).
+     */
     if (podman && spec->userns_size) {
         cleanup_free char *mode =
-            xasprintf("auto:uidmapping=0:%u:%u,gidmapping=0:%u:%u", spec->userns_base,
-                      spec->userns_size, spec->userns_base, spec->userns_size);
+            xasprintf("auto:size=%u,uidmapping=0:%u:%u,gidmapping=0:%u:%u", spec->userns_size,
+                      spec->userns_base, spec->userns_size, spec->userns_base, spec->userns_size);
         json_add_str(host, "UsernsMode", mode);
     }
 }

@@ -269,7 +269,7 @@ static void test_create_body(void **state)
         "\"CapAdd\":[\"CHOWN\"]",
         "\"SecurityOpt\":[\"no-new-privileges\",\"seccomp=\\/p.json\"]",
         "\"Privileged\":false",
-        "\"UsernsMode\":\"auto:uidmapping=0:7:65536,gidmapping=0:7:65536\"",
+        "\"UsernsMode\":\"auto:size=65536,uidmapping=0:7:65536,gidmapping=0:7:65536\"",
         "\"RestartPolicy\":{\"Name\":\"no\"}",
         "\"LogConfig\":{\"Type\":\"none\"}",
     };
