@@ -11,6 +11,7 @@
 struct directory {
     struct directory_options options;
     struct key_cache *cache;
+    struct forge_memory *memory;
 };
 
 /* One question: everything copied, answered on a worker thread. */
@@ -57,7 +58,13 @@ static const struct directory_forge *forge_of(const struct directory *d, const c
 static struct forge asked_as(const struct question *q, const struct directory_forge *f)
 {
     bool own = strcmp(f->provider, q->provider) == 0 && q->token.len;
-    return (struct forge){f->kind, f->url, f->api_url, own ? q->token.p : NULL};
+    return (struct forge){.kind = f->kind,
+                          .url = f->url,
+                          .api_url = f->api_url,
+                          .token = own ? q->token.p : NULL,
+                          .memory = q->directory->memory,
+                          .fresh = q->fresh,
+                          .now = clock_now(q->directory->options.clock)};
 }
 
 static bool is_there(const struct question *q, const char *provider, const char *login,
@@ -95,6 +102,7 @@ static struct lookup_how how_to_ask(const struct question *q)
 {
     const struct directory *d = q->directory;
     return (struct lookup_how){.cache = d->cache,
+                               .memory = d->memory,
                                .pool = d->options.fetchers,
                                .token_provider = q->provider,
                                .token = q->token.len ? q->token.p : NULL,
@@ -422,6 +430,7 @@ struct directory *directory_new(const struct directory_options *options)
     struct directory *d = xcalloc(1, sizeof *d);
     d->options = *options;
     d->cache = key_cache_new(DIRECTORY_CACHE_MAX);
+    d->memory = forge_memory_new();
     return d;
 }
 
@@ -430,6 +439,7 @@ void directory_free(struct directory *d)
     if (!d)
         return;
     key_cache_free(d->cache);
+    forge_memory_free(d->memory);
     free(d);
 }
 

@@ -90,7 +90,13 @@ static int look_up(struct lookup *who, const struct lookup_how *how, struct err 
 {
     const struct directory_forge *f = who->forge;
     bool own = how->token && strcmp(f->provider, how->token_provider) == 0;
-    const struct forge forge = {f->kind, f->url, f->api_url, own ? how->token : NULL};
+    const struct forge forge = {.kind = f->kind,
+                                .url = f->url,
+                                .api_url = f->api_url,
+                                .token = own ? how->token : NULL,
+                                .memory = how->memory,
+                                .fresh = how->fresh,
+                                .now = how->now};
     cleanup_free char *cached = NULL;
     int rc = who->subject ? 0 : find_by_login(&forge, who, err);
     if (rc)

@@ -41,6 +41,7 @@ void lookups_release(struct lookups *l);
 /* How to ask. Borrowed. */
 struct lookup_how {
     struct key_cache *cache;
+    struct forge_memory *memory;
     struct work_pool *pool;     /* not the one that the caller runs on; NULL: one after another */
     const char *token_provider; /* the token is for this provider's forge */
     const char *token;          /* NULL: none */

@@ -36,10 +36,10 @@ static bool same_origin(const char *a, const char *b)
            strcmp(x.scheme, y.scheme) == 0 && strcmp(x.host, y.host) == 0 && x.port == y.port;
 }
 
-static int get_once(struct http_client *http, const char *url, const char *token,
-                    struct http_response *res, struct err *err)
+static int perform(struct http_client *http, const char *url, const char *token,
+                   const char *condition, struct http_response *res, struct err *err)
 {
-    const char *headers[] = {"Accept: application/json", NULL};
+    const char *headers[] = {"Accept: application/json", condition, NULL};
     const struct http_request req = {
         .url = url,
         .bearer = token,
@@ -53,6 +53,32 @@ static int get_once(struct http_client *http, const char *url, const char *token
     return rc ? err_set(err, ERR_UNAVAILABLE, "%s", why.msg) : 0;
 }
 
+/* One GET; what is remembered when the forge says that it is still so. */
+static int get_once(const struct forge *f, struct http_client *http, const char *url,
+                    const char *token, struct http_response *res, struct err *err)
+{
+    cleanup_http_response struct http_response known = HTTP_RESPONSE_INIT;
+    cleanup_str struct str etag = STR_INIT;
+    cleanup_free char *condition = NULL;
+    if (f->memory && !f->fresh && forge_memory_find(f->memory, url, token, f->now, &etag, &known))
+        condition = xasprintf("If-None-Match: %s", etag.p);
+    int rc = perform(http, url, token, condition, res, err);
+    if (rc == 0 && condition && res->status == 304) {
+        const char *now = http_response_header(res, "etag");
+        if (!now || forge_etag_is_same(now, etag.p)) {
+            http_response_release(res);
+            *res = known;
+            known = (struct http_response)HTTP_RESPONSE_INIT;
+            return 0;
+        }
+        /* It says "still so" of something else than we asked about. */
+        rc = perform(http, url, token, NULL, res, err);
+    }
+    if (rc == 0 && f->memory && res->status == 200)
+        forge_memory_put(f->memory, url, token, f->now, res);
+    return rc;
+}
+
 static bool is_redirect(long status)
 {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -60,12 +86,12 @@ static bool is_redirect(long status)
 
 /* The API. What was renamed is a redirect to its number; the token follows on the same origin only.
  */
-static int get(struct http_client *http, const char *url, const char *token, const char *what,
+static int get(const struct forge *f, struct http_client *http, const char *url, const char *what,
                struct http_response *res, struct err *err)
 {
     cleanup_free char *at = xstrdup(url);
     for (int hops = 0;; hops++) {
-        int rc = get_once(http, at, token, res, err);
+        int rc = get_once(f, http, at, f->token, res, err);
         if (rc)
             return rc;
         const char *to = http_response_header(res, "location");
@@ -94,7 +120,7 @@ static int keys_by_page(const struct forge *f, struct http_client *http, const c
     url_encode(&url, login, strlen(login));
     str_adds(&url, ".keys");
     /* Public: no token goes along. */
-    int rc = get_once(http, url.p, NULL, &res, err);
+    int rc = get_once(f, http, url.p, NULL, &res, err);
     if (rc)
         return rc;
     if ((is_redirect(res.status) || (res.status >= 400 && res.status < 405)) &&
@@ -117,7 +143,7 @@ static int keys_by_api(const struct forge *f, struct http_client *http, const ch
     str_addf(&url, "%s%s/users/", f->api_url, f->kind == FORGE_GITLAB ? "/api/v4" : "");
     url_encode(&url, login, strlen(login));
     str_adds(&url, "/keys?per_page=100");
-    int rc = get(http, url.p, f->token, what, &res, err);
+    int rc = get(f, http, url.p, what, &res, err);
     return rc ? rc : forge_read_key_list(res.body.p, res.body.len, keys, err);
 }
 
@@ -139,7 +165,7 @@ static int ask_person(const struct forge *f, const char *path, const char *who, 
     cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
     cleanup_free char *url = xasprintf("%s%s", f->api_url, path);
     int rc = open_client(&http, err);
-    if (rc || (rc = get(http, url, f->token, who, &res, err)))
+    if (rc || (rc = get(f, http, url, who, &res, err)))
         return rc;
     if (!list)
         return forge_read_user(f->kind, res.body.p, res.body.len, out, err);
@@ -211,7 +237,7 @@ int forge_collaborators(const struct forge *f, const char *repository, struct fo
     first_page(f, repository, &url);
     for (int page = 0; rc == 0 && page < FORGE_PAGES_MAX; page++) {
         cleanup_http_response struct http_response res = HTTP_RESPONSE_INIT;
-        if ((rc = get(http, url.p, f->token, repository, &res, err)) ||
+        if ((rc = get(f, http, url.p, repository, &res, err)) ||
             (rc = forge_read_people(f->kind, res.body.p, res.body.len, people, err)))
             return rc;
         cleanup_str struct str next = STR_INIT;

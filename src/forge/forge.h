@@ -11,10 +11,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "forge/memory.h"
 
 #define FORGE_BODY_MAX (4 * 1024 * 1024)
 #define FORGE_PAGES_MAX 100
@@ -32,6 +34,10 @@ struct forge {
     const char *url;     /* "https://github.com": keys */
     const char *api_url; /* "https://api.github.com"; GitLab: the same as url */
     const char *token;   /* bearer; NULL: without */
+    /* Answers to ask with If-None-Match for; NULL: none. `now` is for it. */
+    struct forge_memory *memory;
+    bool fresh; /* ask for the whole answer, whatever is remembered */
+    int64_t now;
 };
 
 struct forge_person {

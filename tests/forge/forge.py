@@ -22,6 +22,8 @@ every request:
     private     ["owner/name", ...]
     renamed     {"owner/old": "owner/new"}
     page_max    entries of a page at most
+    etags       answers have ETags and 304 says that nothing is new: "strong", "weak", or "liar" (304 for every
+                If-None-Match, naming another answer)
     no_link     GitLab tells the next page by X-Next-Page only
     protected   ["refs/heads/main", ...]: a push to them is refused as GitHub does it (GH006)
     fault       null, or {"kind": ..., "match": substring of the path, "times": n or absent = always}
@@ -33,6 +35,7 @@ every request:
 
 import base64
 import fcntl
+import hashlib
 import http.server
 import json
 import os
@@ -189,7 +192,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             form = form_of(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         with LOCK, open(ROOT / "requests.log", "a", encoding="utf-8") as log:
             log.write(json.dumps({"method": self.command, "path": self.path, "time": time.time(), "form": form,
-                                  "authorization": self.headers.get("Authorization")}) + "\n")
+                                  "condition": self.headers.get("If-None-Match"), "authorization": self.headers.get("Authorization")}) + "\n")
         fault = take_fault(self.path)
         if fault and self.fail_on_purpose(fault):
             return
@@ -214,6 +217,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         login = OAUTH.login_of(token) if token else None
         query = dict(urllib.parse.parse_qsl(split.query))
         status, body, headers = REST.answer(split.path, query, login, token)
+        kind = state().get("etags")
+        if kind and status == 200 and not fault:
+            digest = hashlib.sha256(json.dumps([body, headers]).encode()).hexdigest()
+            etag = ("W/" if kind == "weak" else "") + f'"{digest}"'
+            headers = [*headers, ("ETag", etag)]
+            asked = self.headers.get("If-None-Match")
+            if asked == etag or (asked and kind == "liar"):
+                self.send_response(304)
+                self.send_header("ETag", '"of something else"' if kind == "liar" else etag)
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.close_connection = True
+                return None
         return self.reply(status, body, headers, fault)
 
     def serve_git(self, split, path, fault):

@@ -301,6 +301,39 @@ def test_forge_down(team):
     assert team.refresh(jwt, session)[0] == 200
 
 
+def test_nothing_new(team, dialect):
+    """What a forge says is unchanged is taken as it was; a 304 that cannot be meant so opens nothing."""
+    team.forge.configure(etags={"github": "strong", "gitlab": "weak"}[dialect], page_max=1)
+    team.person("anna", 1, "push"), team.person("bert", 2, "push")
+    jwt = team.log_in("anna")
+    def asked():
+        return [r["condition"] for r in team.forge.requests() if "/collaborators" in r["path"] or "/members" in r["path"]]
+    first = team.running(jwt)
+    assert asked() == [None, None]
+    second = team.running(jwt)
+    for session in (first, second):
+        assert team.members(jwt, session) == {"anna": "creator", "bert": "collaborator"}
+    assert len(asked()) == 4 and all(asked()[2:])
+    # another answer names another person by the same address
+    team.role("bert", None)
+    third = team.running(jwt)
+    assert team.members(jwt, third) == {"anna": "creator"}
+    # asked at once: for the whole answer
+    assert team.refresh(jwt, second)[0] == 200 and asked()[-1] is None
+    assert team.members(jwt, second) == {"anna": "creator"}
+    # "unchanged", of another answer than the one that is known
+    team.role("bert", "push")
+    team.forge.configure(etags="liar")
+    fourth = team.running(jwt)
+    assert team.members(jwt, fourth) == {"anna": "creator", "bert": "collaborator"}
+    # "unchanged", although nobody has asked so
+    for match in ("/collaborators" if dialect == "github" else "/members", ".keys"):
+        team.forge.configure(fault={"kind": "status", "status": 304, "match": match})
+        assert team.refresh(jwt, second)[0] in (502, 503)
+        assert team.members(jwt, second) == {"anna": "creator"}
+    team.forge.configure(fault=None, etags=None)
+
+
 def test_not_there(team):
     """A repository that is absent or invisible fails as such, not as a failure to find keys."""
     team.person("anna", 1)
