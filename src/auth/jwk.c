@@ -114,6 +114,21 @@ static EVP_PKEY *p256_key(struct json_object *jwk)
     return key;
 }
 
+/* RFC 7517 section 4.3: without the list a key may do anything. */
+static bool may_verify(struct json_object *obj)
+{
+    struct json_object *ops = NULL;
+    if (json_opt_array(obj, "key_ops", 16, &ops, NULL))
+        return false;
+    for (size_t i = 0; ops && i < json_object_array_length(ops); i++) {
+        struct json_object *op = json_object_array_get_idx(ops, i);
+        if (json_object_is_type(op, json_type_string) &&
+            strcmp(json_object_get_string(op), "verify") == 0)
+            return true;
+    }
+    return !ops;
+}
+
 /* False for a key that is of no use here. */
 static bool read_key(struct json_object *obj, struct jwk *out)
 {
@@ -122,7 +137,7 @@ static bool read_key(struct json_object *obj, struct jwk *out)
         json_opt_str(obj, "alg", 32, &alg, NULL) ||
         json_opt_str(obj, "kid", JWK_KID_MAX, &kid, NULL))
         return false;
-    if (use && strcmp(use, "sig") != 0)
+    if ((use && strcmp(use, "sig") != 0) || !may_verify(obj))
         return false;
     bool rsa = strcmp(kty, "RSA") == 0, ec = strcmp(kty, "EC") == 0;
     if ((!rsa && !ec) || (alg && strcmp(alg, rsa ? "RS256" : "ES256") != 0))

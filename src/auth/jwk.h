@@ -3,7 +3,8 @@
  * parser is pure.
  *
  * Keys that cannot verify here (other types and curves, RSA under 2048 bits, "use" other than
- * "sig", an "alg" that is not one of the two) are left out; a set that is not one is refused.
+ * "sig", "key_ops" without "verify", an "alg" that is not one of the two) are left out; a set that
+ * is not one is refused.
  */
 #ifndef AUTH_JWK_H
 #define AUTH_JWK_H

@@ -278,6 +278,39 @@ static void test_bad_signatures(void **state)
     assert_int_equal(verify(f, "a.b.c"), ERR_DENIED);
 }
 
+/* What providers say beside the key. */
+static void test_sets_of_others(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *name, *value;
+        size_t n;
+    } rows[] = {
+        {"key_ops", "[\"verify\"]", 1},  {"key_ops", "[\"sign\",\"verify\"]", 1},
+        {"key_ops", "[\"encrypt\"]", 0}, {"key_ops", "[]", 0},
+        {"key_ops", "\"verify\"", 0},    {"key_ops", "[7]", 0},
+        {"x5c", "[\"MIIB\"]", 1},        {"x5t#S256", "\"x\"", 1},
+        {"alg", "\"PS256\"", 0},         {"alg", "\"RS256\"", 1},
+        {"ext", "\"yes\"", 1},           {"use", "\"enc\"", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct json_object *value = NULL;
+        struct jwk_set *set = NULL;
+        cleanup_json struct json_object *doc = json_object_new_object();
+        struct json_object *keys = json_object_new_array();
+        struct json_object *key = public_jwk(f->rsa, true, "k");
+        if (json_parse(rows[i].value, strlen(rows[i].value), &value, NULL))
+            fail_msg("test data: %s", rows[i].value);
+        json_add(key, rows[i].name, value);
+        json_object_array_add(keys, key);
+        json_add(doc, "keys", keys);
+        assert_int_equal(jwk_set_parse(doc, &set, NULL), 0);
+        if (jwk_set_size(set) != rows[i].n)
+            fail_msg("%s %s", rows[i].name, rows[i].value);
+        jwk_set_free(set);
+    }
+}
+
 static void test_bad_sets(void **state)
 {
     (void)state;
@@ -303,9 +336,13 @@ static void test_bad_sets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),           cmocka_unit_test(test_bad_claims),
-        cmocka_unit_test(test_bad_headers),    cmocka_unit_test(test_token_without_name),
-        cmocka_unit_test(test_bad_signatures), cmocka_unit_test(test_key_without_name),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad_claims),
+        cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_token_without_name),
+        cmocka_unit_test(test_sets_of_others),
+        cmocka_unit_test(test_bad_signatures),
+        cmocka_unit_test(test_key_without_name),
         cmocka_unit_test(test_bad_sets),
     };
     return cmocka_run_group_tests_name("auth/id_token", tests, setup, teardown);
