@@ -69,6 +69,8 @@ static void print_text(struct json_object *info, struct json_object *members,
         ui_fine("Everything is in sync.\n");
     changes_print("To send (yours, not synced yet):", &c->send, SHOWN);
     changes_print("To receive (others' since your last sync):", &c->receive, SHOWN);
+    if (r->warning)
+        ui_warn("left out of a sync: %s", r->warning);
     if (r->overlaps.len)
         ui_look("A sync now would report %zu overlap%s.\n", r->overlaps.len,
                 r->overlaps.len == 1 ? "" : "s");
@@ -84,6 +86,7 @@ static void print_json(struct json_object *info, struct json_object *members,
     json_add(o, "to_send", changes_json(&c->send));
     json_add(o, "to_receive", changes_json(&c->receive));
     json_add(o, "overlaps", inside_overlaps_json(&r->overlaps));
+    json_add_str(o, "warning", r->warning);
     ui_print_json(o);
 }
 

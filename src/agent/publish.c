@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/sock.h"
+#include "agent/submodules.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -122,8 +123,10 @@ static int push_it(struct publish *p, struct err *err)
 static void run(void *payload)
 {
     struct publish *p = payload;
+    const struct submodules submodules = {&p->remote, &p->helper, p->canonical};
     p->outcome = FAILED;
     (void)push_it(p, &p->err);
+    submodules_refresh(&submodules, &p->expect);
 }
 
 static void answer(struct publish *p, struct conn *conn)

@@ -11,6 +11,7 @@
 #include "agent/ctl.h"
 #include "agent/publish.h"
 #include "agent/start.h"
+#include "agent/submodules.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "git/pack.h"
@@ -103,11 +104,23 @@ static void note_base(const struct start *s, const struct oid *head)
         log_warn("the start of the branch cannot be noted: %s", err.msg);
 }
 
+/* Before canonical, whose being there says that everything is. A session without them is a session.
+ */
+static void mirror_submodules(const struct start *s, const struct submodules *submodules)
+{
+    struct err err = ERR_INIT;
+    if (submodules_mirror(submodules, s->repo, s->branch, &err) < 0 && err.code != ERR_NOT_FOUND)
+        log_warn("submodules are not fetched: %s", err.msg);
+}
+
 static int clone_and_prepare(struct start *s, struct err *err)
 {
     struct transport_failure why = {0};
     struct oid head;
+    const struct submodules submodules = {&s->remote, &s->helper, s->canonical};
     int rc = remove_leftovers(s, err);
+    if (rc == 0)
+        rc = submodules_remove(&submodules, err);
     if (rc < 0)
         return rc;
     rc = transport_clone_bare(&s->remote, &s->helper, s->repo, s->branch, &why, err);
@@ -115,6 +128,7 @@ static int clone_and_prepare(struct start *s, struct err *err)
         s->reason = why.reason;
         return rc;
     }
+    mirror_submodules(s, &submodules);
     report(s->progress, "prepare", -1);
     rc = repo_make_canonical(s->repo, s->canonical, s->branch, s->session_branch, &head, err);
     if (rc == ERR_DENIED || rc == ERR_INVALID)

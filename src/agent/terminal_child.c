@@ -27,6 +27,17 @@ static void show_progress(size_t done, size_t total, void *payload)
     (void)fflush(stdout);
 }
 
+static void say_missing(const char *lines, void *payload)
+{
+    (void)payload;
+    for (const char *line = lines; *line;) {
+        int n = (int)strcspn(line, "\n");
+        printf("\r\nsteadystate: %.*s\r\n", n, line);
+        line += n + (line[n] == '\n');
+    }
+    (void)fflush(stdout);
+}
+
 static int prepare(char *const *args, struct err *err)
 {
     int shown = -1;
@@ -39,6 +50,7 @@ static int prepare(char *const *args, struct err *err)
         .author_name = args[AUTHOR_NAME],
         .author_email = args[AUTHOR_EMAIL],
         .progress = show_progress,
+        .say = say_missing,
         .payload = &shown,
     };
     const char *worktree = getenv("USER_WORKSPACE");

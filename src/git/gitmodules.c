@@ -249,6 +249,8 @@ static bool is_plain(const char *text)
     size_t len = strlen(text);
     if (len > GITMODULES_NAME_MAX || text[0] == '-' || !safe_path(text, len))
         return false;
+    if (!str_is_utf8(text, len))
+        return false;
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             return false;

@@ -39,8 +39,8 @@ void gitmodules_release(struct gitmodules *m);
 int gitmodules_parse(const char *p, size_t len, struct gitmodules *out, struct err *err);
 
 /* The name can be a directory below .git/modules and the path one below a worktree: components of
- * safe_path, no control bytes, no "-" in front, at most GITMODULES_NAME_MAX bytes; and there is a
- * url. ERR_DENIED says what is wrong. */
+ * safe_path, UTF-8 without control bytes, no "-" in front, at most GITMODULES_NAME_MAX bytes; and
+ * there is a url. ERR_DENIED says what is wrong. */
 int gitmodule_check(const struct gitmodule *m, struct err *err);
 
 /*

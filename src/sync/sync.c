@@ -7,6 +7,7 @@
 #include "sync/commit.h"
 #include "sync/merge_store.h"
 #include "sync/overlaps.h"
+#include "sync/submodules.h"
 #include "sync/sync_log.h"
 #include "sync/work.h"
 
@@ -113,6 +114,26 @@ static int settle(struct work *w, struct round *r, struct agent_client *agent, s
     return err_set(err, ERR_CONFLICT, "the session moves faster than this sync");
 }
 
+/* What is edited in a submodule has no place in the session's branch; silence would lose it. */
+static void note_submodules(struct work *w)
+{
+    cleanup_strv struct strv paths = STRV_INIT;
+    cleanup_str struct str text = STR_INIT;
+    if (submodules_edited(&w->index, w->git_dir, w->place->worktree, &paths, NULL) < 0 ||
+        paths.len == 0)
+        return;
+    if (w->warning)
+        str_addf(&text, "%s; ", w->warning);
+    str_adds(&text, "what was edited in");
+    for (size_t i = 0; i < paths.len; i++) {
+        str_adds(&text, i ? ", " : " ");
+        str_add_printable(&text, paths.v[i], strlen(paths.v[i]));
+    }
+    str_adds(&text, " (edits in a submodule are not shared: commit and push them from there)");
+    free(w->warning);
+    w->warning = str_detach(&text);
+}
+
 static int fill_result(struct work *w, struct round *r, struct sync_result *out, struct err *err)
 {
     out->base = w->base;
@@ -123,6 +144,7 @@ static int fill_result(struct work *w, struct round *r, struct sync_result *out,
     out->committed = r->commit;
     out->advanced = !oid_equal(&r->head, &w->base);
     out->saved = w->saved;
+    note_submodules(w);
     free(out->warning);
     out->warning = steal(&w->warning);
     merge_report_release(&out->overlaps);

@@ -14,8 +14,10 @@
 #include "git/run.h"
 #include "sync/attrs.h"
 #include "sync/checkout.h"
+#include "sync/config_text.h"
 #include "sync/flat.h"
 #include "sync/meta.h"
+#include "sync/submodules.h"
 #include "sync/work.h"
 
 #define LOCK_MS 600000
@@ -50,18 +52,6 @@ static void prepare_release(struct prepare *p)
 
 /* --- the repository --------------------------------------------------------------------------- */
 
-static void add_quoted(struct str *out, const char *value)
-{
-    str_addc(out, '"');
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            str_addc(out, '\\');
-        if ((unsigned char)*c >= 0x20)
-            str_addc(out, *c);
-    }
-    str_addc(out, '"');
-}
-
 static void format_config(const struct worktree_opts *o, struct str *out)
 {
     str_adds(out, "[core]\n"
@@ -75,11 +65,11 @@ static void format_config(const struct worktree_opts *o, struct str *out)
                   "\tauto = false\n"
                   "[user]\n"
                   "\tname = ");
-    add_quoted(out, o->author_name);
+    config_add_quoted(out, o->author_name);
     str_adds(out, "\n\temail = ");
-    add_quoted(out, o->author_email);
+    config_add_quoted(out, o->author_email);
     str_adds(out, "\n[remote \"session\"]\n\turl = ");
-    add_quoted(out, o->canonical);
+    config_add_quoted(out, o->canonical);
     str_adds(out, "\n\tfetch = +refs/heads/*:refs/remotes/session/*\n");
 }
 
@@ -256,6 +246,18 @@ static int begin(struct prepare *p)
     return meta_write(p->dot, &p->meta, p->err);
 }
 
+/* A worktree without them is a worktree. */
+static void check_out_submodules(const struct prepare *p)
+{
+    cleanup_str struct str said = STR_INIT;
+    struct err err = ERR_INIT;
+    int rc = submodules_check_out(p->opts->canonical, p->git_dir, p->path, &said, &err);
+    if (rc < 0 && rc != ERR_NOT_FOUND)
+        str_addf(&said, "submodules: %s\n", err.msg);
+    if (said.len && p->opts->say)
+        p->opts->say(said.p, p->opts->payload);
+}
+
 static int finish(struct prepare *p)
 {
     cleanup_free char *ref = xasprintf("refs/heads/%s", p->opts->session_branch);
@@ -313,6 +315,8 @@ int worktree_prepare(const struct worktree_opts *opts, bool *made, struct err *e
         rc = repo_open(p.git_dir, &p.repo, err);
     if (rc == 0)
         rc = write_files(&p);
+    if (rc == 0)
+        check_out_submodules(&p);
     if (rc == 0)
         rc = finish(&p);
     if (rc == 0 && made)

@@ -26,6 +26,8 @@ struct worktree_opts {
     int threads; /* writers; 0: as many as there are processors, at most 4 */
     /* Progress in files, for a first login that takes long; may be NULL. */
     void (*progress)(size_t done, size_t total, void *payload);
+    /* What is missing in a worktree that was just made: lines for the person; may be NULL. */
+    void (*say)(const char *lines, void *payload);
     void *payload;
 };
 

@@ -136,6 +136,20 @@ static void show_progress(size_t done, size_t total, void *payload)
     (void)fprintf(stderr, "\rPreparing your worktree ... %d%%", percent);
 }
 
+static void say_missing(const char *lines, void *payload)
+{
+    struct meter *m = payload;
+    if (m->shown)
+        (void)fputs("\r\033[K", stderr);
+    m->shown = false;
+    for (const char *line = lines; *line;) {
+        size_t n = strcspn(line, "\n");
+        (void)fprintf(stderr, "steadystate: %.*s%s\n", (int)n, line,
+                      isatty(STDERR_FILENO) ? "\r" : "");
+        line += n + (line[n] == '\n');
+    }
+}
+
 static int prepare_worktree(const struct seat *seat, struct err *err)
 {
     struct meter meter = {.percent = -1};
@@ -148,6 +162,7 @@ static int prepare_worktree(const struct seat *seat, struct err *err)
         .author_name = seat->author_name,
         .author_email = seat->author_email,
         .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+        .say = say_missing,
         .payload = &meter,
     };
     int rc = repo_library_init(false, err);

@@ -161,8 +161,8 @@ class Forge:
         file = self.directory / "requests.log"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    def repository(self, name, files=None, branch="main"):
-        """A bare repository with one commit of these files {path: text or bytes}."""
+    def repository(self, name, files=None, branch="main", gitlinks=None):
+        """A bare repository with one commit of these files {path: text or bytes} and gitlinks {path: commit}."""
         bare = self.path(name)
         bare.parent.mkdir(parents=True, exist_ok=True)
         git("init", "-q", "--bare", "-b", branch, bare)
@@ -173,10 +173,15 @@ class Forge:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content if isinstance(content, bytes) else content.encode())
         git("add", "-A", cwd=work)
+        for path, commit in (gitlinks or {}).items():
+            git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}", cwd=work)
         git("commit", "-q", "-m", "first", "--allow-empty", cwd=work)
         git("push", "-q", bare, f"HEAD:{branch}", cwd=work)
         shutil.rmtree(work)
         return self.url(name)
+
+    def commit(self, name, branch="main"):
+        return git("rev-parse", branch, cwd=self.path(name)).strip()
 
     def show(self, name, revision, path):
         return git("show", f"{revision}:{path}", cwd=self.path(name))

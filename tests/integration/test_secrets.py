@@ -1,7 +1,7 @@
 """A hunt for planted secrets by a collaborator inside a container session.
 
-Covers: the creator's forge token (as it is and as git sends it), refresh tokens, JWTs, the server's own
-secrets and the host key, looked for in the environment and command line of every process, every file that
+Covers: the creator's forge token (as it is and as git sends it), which has fetched a private submodule too,
+refresh tokens, JWTs, the server's own secrets and the host key, looked for in the environment and command line of every process, every file that
 can be read, git's configuration, the logs, and every answer of the API and of the agent's socket that a
 collaborator can get, before, while and after the creator publishes.
 Not covered: memory of other processes, which ptrace rules and capabilities keep shut (test_image.py).
@@ -49,8 +49,11 @@ def test_hunt(server_of, forge, place, kind):
     for number, login in enumerate(("anna", "bert"), 1):
         people[login] = steady.Person(server, place / login, login)
         forge.add_person(login, number, [people[login].public_key])
-    repository = forge.repository("team/project")
-    forge.configure(private=["team/project"], open_push=False,
+    forge.repository("team/lib", {"lib.txt": "lib\n"})
+    repository = forge.repository("team/project", {
+        "README.md": "# project\n", ".gitmodules": '[submodule "lib"]\n\tpath = lib\n\turl = ../lib.git\n'},
+        gitlinks={"lib": forge.commit("team/lib")})
+    forge.configure(private=["team/project", "team/lib"], open_push=False,
                     collaborators={"team/project": {"anna": "push", "bert": "push"}})
     anna, bert = log_in(server, forge, "anna"), log_in(server, forge, "bert")
     info = server.request("POST", "/sessions", {"repo_url": repository}, token=anna["jwt"])[1]
@@ -84,6 +87,10 @@ def hunt(server, forge, session, people, path, berts_jwt, planted):
         assert text.strip(), where
         assert not [secret for secret in planted if secret in text], where
 
+    # The token has fetched a private submodule for everybody, who can read the mirror and not write it.
+    assert bert.ssh(session, 'cd "$USER_WORKSPACE" && cat lib/lib.txt && git status --porcelain').stdout == "lib\n"
+    assert bert.ssh(session, 'ls "$REPO_ROOT/submodules/0/objects" >/dev/null && ! touch "$REPO_ROOT/submodules/x" '
+                             '"$REPO_ROOT/submodules/0/config"', check=False).returncode == 0
     # The hunt finds what is there to be found.
     marker = secrets.token_hex(16)
     bert.write(session, "marker", marker + "\n")
