@@ -6,6 +6,7 @@
 #include "api/api.h"
 
 #include "../http/http_client.h"
+#include "../session/fake_people.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 #define REPO "https://192.0.2.1/team/app.git"
-#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define ARCHIVE_SIZE 3000000
 #define JSON "Content-Type: application/json\r\n"
 
@@ -121,16 +121,7 @@ static inline void find_people(void *self, const struct session_people_query *q,
 {
     (void)self;
     struct session_people people = {0};
-    struct session_person *p = session_people_add(&people, q->creator->provider, q->creator->login,
-                                                  q->creator->subject, "creator");
-    strv_push(&p->keys, KEY);
-    for (size_t i = 0; i < q->n_allowed; i++) {
-        cleanup_free char *name = xstrdup(q->allowed[i]);
-        char *colon = strchr(name, ':');
-        *colon = '\0';
-        p = session_people_add(&people, name, colon + 1, NULL, "allowed");
-        strv_push(&p->keys, KEY);
-    }
+    fake_people(&people, q);
     done(0, &people, NULL, payload);
     session_people_release(&people);
 }

@@ -16,14 +16,12 @@
 
 #include <cmocka.h>
 
-#include "base/mem.h"
-#include "session/session.h"
+#include "fake_people.h"
 
 #define FAKE_CALLS_MAX 512
 #define REPO                                                                             \
     "https://192.0.2.1/team/app.git" /* allowed by the configuration, no resolver needed \
                                       */
-#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define HELPER static __attribute__((unused))
 
 struct fake_call {
@@ -119,20 +117,9 @@ HELPER void fake_find(void *self, const struct session_people_query *q, session_
         return;
     }
     struct session_people people = {0};
-    struct session_person *p = session_people_add(&people, q->creator->provider, q->creator->login,
-                                                  q->creator->subject, "creator");
-    strv_push(&p->keys, KEY);
-    for (size_t i = 0; i < q->n_allowed; i++) {
-        cleanup_free char *name = xstrdup(q->allowed[i]);
-        char *colon = strchr(name, ':');
-        *colon = '\0';
-        p = session_people_add(&people, name, colon + 1, NULL, "allowed");
-        strv_push(&p->keys, KEY);
-    }
-    if (!q->allowed_given) {
-        p = session_people_add(&people, "sshkey", "bob", "bob", "team");
-        strv_push(&p->keys, KEY);
-    }
+    fake_people(&people, q);
+    if (!q->allowed_given)
+        fake_person(&people, "sshkey", "bob", "bob", "team");
     if (w->token)
         people.token = session_token_new("forge.example", "git", w->token);
     people.token_serial = w->token_serial;
