@@ -12,24 +12,15 @@ import pytest
 
 import agentlib
 import steady
+import synclib
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="starts agents as another account")
 
 
 @pytest.fixture
 def repository(place, local_account):
-    bare, work = place / "proj.git", place / "work"
-    steady.git("init", "-q", "--bare", "-b", "main", bare)
-    steady.git("init", "-q", "-b", "main", work)
-    (work / "README.md").write_text("one\ntwo\n")
-    (work / "src").mkdir()
-    (work / "src/run.sh").write_text("#!/bin/sh\necho ran\n")
-    (work / "src/run.sh").chmod(0o755)
-    steady.git("add", "-A", cwd=work)
-    steady.git("commit", "-q", "-m", "first", cwd=work)
-    steady.git("push", "-q", bare, "HEAD:main", cwd=work)
-    steady.run("chown", "-R", local_account, bare)
-    return bare
+    files = {"README.md": "one\ntwo\n", "src/run.sh": "#!/bin/sh\necho ran\n"}
+    return synclib.make_origin(place, local_account, files, "chmod +x src/run.sh")
 
 
 @pytest.fixture

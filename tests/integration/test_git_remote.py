@@ -3,6 +3,7 @@ paths, pushes that continue the branch, that do not, of other authors, from old 
 the same time; overlaps told to the pusher; what is refused; nothing left behind, nothing writable.
 Not covered: the merge itself (tests/unit/merge), pushes on agent.sock (test_agent_local)."""
 
+import contextlib
 import json
 import os
 import re
@@ -69,17 +70,9 @@ class Laptop:
 
 @pytest.fixture
 def session_of(place, local_account):
-    made = []
-
-    def make(files=None, script=None, **keywords):
-        one = synclib.SyncSession(place, local_account, synclib.make_origin(place, local_account, files, script),
-                                  **keywords)
-        made.append(one)
-        return one
-
-    yield make
-    for one in made:
-        one.close()
+    with contextlib.ExitStack() as ends:
+        yield lambda *files, **keywords: ends.enter_context(
+            synclib.session(place, local_account, *files, **keywords))
 
 
 @pytest.fixture

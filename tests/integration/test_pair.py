@@ -11,21 +11,14 @@ import pytest
 
 import agentlib
 import steady
+import synclib
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="starts agents as another account")
 
 
 @pytest.fixture
 def repository(place, local_account):
-    bare, work = place / "proj.git", place / "work"
-    steady.git("init", "-q", "--bare", "-b", "main", bare)
-    steady.git("init", "-q", "-b", "main", work)
-    (work / "README.md").write_text("one\ntwo\n")
-    steady.git("add", "-A", cwd=work)
-    steady.git("commit", "-q", "-m", "first", cwd=work)
-    steady.git("push", "-q", bare, "HEAD:main", cwd=work)
-    steady.run("chown", "-R", local_account, bare)
-    return bare
+    return synclib.make_origin(place, local_account, {"README.md": "one\ntwo\n"})
 
 
 @pytest.fixture

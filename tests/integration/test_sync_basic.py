@@ -5,6 +5,7 @@ remote that moved; dry run, status, diff, credit.
 Not covered: containers and uids (test_story), random work of many people (test_sync_random), kills
 (test_sync_kill)."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,17 +20,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="starts agents as anot
 
 @pytest.fixture
 def session_of(place, local_account):
-    made = []
-
-    def make(files=None, script=None, **keywords):
-        one = synclib.SyncSession(place, local_account, synclib.make_origin(place, local_account, files, script),
-                                  **keywords)
-        made.append(one)
-        return one
-
-    yield make
-    for one in made:
-        one.close()
+    with contextlib.ExitStack() as ends:
+        yield lambda *files, **keywords: ends.enter_context(
+            synclib.session(place, local_account, *files, **keywords))
 
 
 def test_two_people(session_of):
