@@ -174,7 +174,8 @@ static struct json_object *overlap_json(const struct merge_overlap *o)
     return obj;
 }
 
-static void report_json(const struct merge_file *m, const struct merge_text_result *r)
+static int report_json(const struct merge_file *m, const struct merge_text_result *r,
+                       struct err *err)
 {
     cleanup_json struct json_object *obj = json_object_new_object();
     json_add_str(obj, "local", m->label[LOCAL]);
@@ -188,6 +189,10 @@ static void report_json(const struct merge_file *m, const struct merge_text_resu
     cleanup_str struct str text = STR_INIT;
     json_print(obj, &text);
     fprintf(m->to_stdout ? stderr : stdout, "%s\n", text.p);
+    /* Here and not when the program ends: a status of 1 would be one overlap. */
+    if (fflush(stdout) != 0 && errno != EPIPE)
+        return err_errno(err, "write to standard output");
+    return 0;
 }
 
 static void report_text(const struct merge_file *m, const struct merge_text_result *r)
@@ -231,7 +236,7 @@ static int run(struct merge_file *m, char **files, const struct strv *labels)
     struct merge_text_result r = MERGE_TEXT_RESULT_INIT;
     int rc = merge(m, &r, &err);
     if (rc == 0 && m->json)
-        report_json(m, &r);
+        rc = report_json(m, &r, &err);
     else if (rc == 0 && !m->quiet)
         report_text(m, &r);
     size_t overlaps = r.report.len < EXIT_OVERLAPS_MAX ? r.report.len : EXIT_OVERLAPS_MAX;

@@ -56,8 +56,11 @@ static int fail(const struct err *err)
 
 static int read_input(const char *path, struct str *out, struct err *err)
 {
-    int code = strcmp(path, "-") == 0 ? fd_read_all(STDIN_FILENO, YCRDT_MAX_UPDATE, out, err)
-                                      : fd_read_file(AT_FDCWD, path, YCRDT_MAX_UPDATE, out, err);
+    /* A pipe and a link are as good as a file: these are the user's own. */
+    cleanup_close int file = -1;
+    if (strcmp(path, "-") != 0 && (file = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return err_errno(err, "open %s", path);
+    int code = fd_read_all(file < 0 ? STDIN_FILENO : file, YCRDT_MAX_UPDATE, out, err);
     return code == 0 ? 0 : err_wrap(err, "%s", path);
 }
 
@@ -221,10 +224,11 @@ static int cmd_diff(int argc, char **argv)
 static int cmd_replay(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    bool json = argc > 0 && strcmp(argv[0], "--json") == 0;
+    bool first = argc > 0 && strcmp(argv[0], "--json") == 0;
+    bool json = first || (argc > 1 && strcmp(argv[1], "--json") == 0);
     if (argc != (json ? 2 : 1))
         return usage();
-    const char *path = argv[json];
+    const char *path = argv[first];
     const char *slash = strrchr(path, '/');
     struct trace t;
     bool same = false;
@@ -232,6 +236,8 @@ static int cmd_replay(int argc, char **argv)
     if (code == 0)
         code = replay(&t, slash ? slash + 1 : path, json, &same, &err);
     trace_release(&t);
+    if (code == 0 && fflush(stdout) != 0)
+        code = err_errno(&err, "write");
     if (code != 0)
         return fail(&err);
     return same ? EXIT_SUCCESS : EXIT_FAILURE;

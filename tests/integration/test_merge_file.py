@@ -124,6 +124,23 @@ def test_yupdate_verbs(files, tmp_path, monkeypatch):
         assert b"Example" in yupdate(verb, "--help")
     trace = {"startContent": "", "endContent": "ab", "txns": [{"patches": [[0, 0, "b"], [0, 0, "a"]]}]}
     assert json.loads(yupdate("replay", "--json", "-", stdin=json.dumps(trace).encode()))["same"] is True
+    assert json.loads(yupdate("replay", "-", "--json", stdin=json.dumps(trace).encode()))["same"] is True
+    (tmp_path / "link").symlink_to("u/base.update")
+    assert yupdate("merge", "link") == yupdate("merge", "/dev/stdin", stdin=yupdate("merge", "link"))
+
+
+def test_what_cannot_be_written_is_an_error(files, tmp_path):
+    trace = tmp_path / "trace.json"
+    trace.write_text('{"startContent": "", "endContent": "a", "txns": [{"patches": [[0, 0, "a"]]}]}')
+    with open("/dev/full", "wb") as full:
+        for argv in ([YUPDATE, "replay", trace], [YUPDATE, "replay", "--json", trace]):
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+            assert (done.returncode, done.stderr) == (1, b"yupdate: write: No space left on device\n")
+        # Neither 0 nor a number of overlaps.
+        for texts in (("b\n", "a\n", "a\n"), ("b\n", "a\n", "c\n")):
+            argv = [PROGRAM, "merge-file", "--json", *files(*texts)]
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+            assert done.returncode == 255 and b"No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize("args, texts", [
