@@ -24,7 +24,7 @@ static bool split(const char *token, size_t len, struct parts *out)
         out->n[i] = (size_t)((dot ? dot : end) - token);
         if (out->n[i] == 0)
             return false;
-        token = dot + 1;
+        token = dot ? dot + 1 : end;
     }
     return true;
 }
