@@ -33,6 +33,16 @@ struct merge_overlap *merge_report_add(struct merge_report *r, enum merge_overla
     return o;
 }
 
+void merge_report_append(struct merge_report *to, struct merge_report *from)
+{
+    for (size_t i = 0; i < from->len; i++) {
+        VEC_GROW(to->v, to->len, to->cap);
+        to->v[to->len++] = from->v[i];
+    }
+    from->len = 0;
+    merge_report_release(from);
+}
+
 void merge_report_take(struct merge_report *to, struct merge_report *from, const char *path)
 {
     for (size_t i = 0; i < from->len; i++) {

@@ -83,7 +83,10 @@ void merge_report_release(struct merge_report *r);
 struct merge_overlap *merge_report_add(struct merge_report *r, enum merge_overlap_kind kind,
                                        enum merge_side by);
 
-/* Moves every overlap of `from` to the end of `to`, with `path` (or NULL) as its path. */
+/* Moves every overlap of `from` to the end of `to`. */
+void merge_report_append(struct merge_report *to, struct merge_report *from);
+
+/* The same with `path` (or NULL) as its path. */
 void merge_report_take(struct merge_report *to, struct merge_report *from, const char *path);
 
 /* Stable lower-case word ("both_rewrote"), for --json and logs. */

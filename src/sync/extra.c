@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "sync/commit.h"
 #include "sync/merge_store.h"
+#include "sync/overlaps.h"
 #include "sync/sync_log.h"
 
 int extra_tree_of(struct repo *repo, const struct oid *commit, struct oid *tree, struct err *err)
@@ -71,9 +72,21 @@ int extra_send(struct work *w, struct agent_client *agent, const struct agent_id
     return rc;
 }
 
-int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, bool *done,
-                 struct err *err)
+static int remember(struct work *w, const struct extra *x, const struct oid *commit,
+                    struct merge_report *found, struct merge_report *all, struct err *err)
 {
+    struct oid tree;
+    int rc = extra_tree_of(w->mem, commit, &tree, err);
+    if (rc == 0)
+        rc = overlaps_remember(w->dot, w->mem, commit, &tree, found, x->others, err);
+    merge_report_append(all, found);
+    return rc;
+}
+
+int extra_commit(const struct sync_place *place, extra_fn fn, void *payload,
+                 struct merge_report *report, bool *done, struct err *err)
+{
+    cleanup_merge_report struct merge_report found = MERGE_REPORT_INIT;
     cleanup_work struct work w;
     cleanup_agent struct agent_client *agent = NULL;
     cleanup_agent_identity struct agent_identity who = {0};
@@ -93,7 +106,9 @@ int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, boo
         repo_refresh(w.mem);
         rc = fn(&w, &head, &who, payload, &x, &needed, err);
         if (rc == 0 && needed)
-            rc = extra_send(&w, agent, &who, &x, &head, NULL, &why);
+            rc = extra_send(&w, agent, &who, &x, &head, &found, &why);
+        if (rc == 0 && needed)
+            rc = remember(&w, &x, &head, &found, report, err);
         free(x.subject);
         if (rc == 0) {
             *done = needed;

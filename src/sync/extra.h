@@ -13,6 +13,7 @@ struct extra {
     bool has_second;
     struct oid second; /* parent besides the head */
     const char *login; /* names copies that are kept beside */
+    bool others;       /* local_tree is the work of others: `resolve --mine` is the head's side */
     char *subject;     /* owned; NULL: that of a sync */
 };
 
@@ -20,8 +21,9 @@ struct extra {
 typedef int (*extra_fn)(struct work *w, const struct oid *head, const struct agent_identity *who,
                         void *payload, struct extra *out, bool *needed, struct err *err);
 
-int extra_commit(const struct sync_place *place, extra_fn fn, void *payload, bool *done,
-                 struct err *err);
+/* What overlapped is remembered for `conflicts` and appended to *report. */
+int extra_commit(const struct sync_place *place, extra_fn fn, void *payload,
+                 struct merge_report *report, bool *done, struct err *err);
 
 /* Merges x on *head and sends the commit: 0 with *head the new head and *report (may be NULL) what
  * overlapped; ERR_CONFLICT with *head where the branch is by now. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/enc.h"
@@ -16,6 +17,7 @@
 
 #define NAME "overlaps.json"
 #define LOCK_MS 600000
+#define KEPT_TRIES 1000
 
 /* --- the file --------------------------------------------------------------------------------- */
 
@@ -98,7 +100,8 @@ static void add_merged(struct json_object *o, struct repo *repo, const struct oi
 }
 
 static struct json_object *describe(struct repo *repo, const struct oid *commit,
-                                    const struct oid *tree, const struct merge_overlap *overlap)
+                                    const struct oid *tree, const struct merge_overlap *overlap,
+                                    bool others)
 {
     struct json_object *o = json_object_new_object();
     cleanup_str struct str text = STR_INIT;
@@ -117,11 +120,13 @@ static struct json_object *describe(struct repo *repo, const struct oid *commit,
     add_bytes(o, "local", overlap->local.p, overlap->local.len);
     add_bytes(o, "canonical", overlap->canonical.p, overlap->canonical.len);
     add_merged(o, repo, tree, overlap);
+    if (others)
+        json_add_bool(o, "others", true);
     return o;
 }
 
 int overlaps_remember(int dot, struct repo *repo, const struct oid *commit, const struct oid *tree,
-                      const struct merge_report *report, struct err *err)
+                      const struct merge_report *report, bool others, struct err *err)
 {
     cleanup_json struct json_object *list = NULL;
     if (report->len == 0)
@@ -131,7 +136,7 @@ int overlaps_remember(int dot, struct repo *repo, const struct oid *commit, cons
         return rc;
     for (size_t i = 0; i < report->len && i < OVERLAPS_MAX; i++)
         if (report->v[i].path)
-            json_object_array_add(list, describe(repo, commit, tree, &report->v[i]));
+            json_object_array_add(list, describe(repo, commit, tree, &report->v[i], others));
     return write_list(dot, list, err);
 }
 
@@ -145,6 +150,28 @@ static int open_dot(const struct sync_place *place, int *lock, struct err *err)
         return err_set(err, ERR_NOT_FOUND, "there is no worktree here");
     *lock = fd_lock_file(dot, "lock", LOCK_MS, err);
     return *lock < 0 ? *lock : steal_fd(&dot);
+}
+
+int overlaps_forget(const struct sync_place *place, const struct oid *commit, struct err *err)
+{
+    cleanup_json struct json_object *list = NULL;
+    cleanup_close int lock = -1;
+    char hex[OID_HEX + 1];
+    cleanup_close int dot = open_dot(place, &lock, err);
+    if (dot < 0)
+        return dot;
+    int rc = read_list(dot, &list, err);
+    if (rc < 0)
+        return rc;
+    oid_format(commit, hex);
+    size_t before = json_object_array_length(list);
+    for (size_t i = before; i-- > 0;) {
+        const char *of = "";
+        json_opt_str(json_object_array_get_idx(list, i), "commit", OID_HEX, &of, NULL);
+        if (strcmp(of, hex) == 0)
+            json_object_array_del_idx(list, i, 1);
+    }
+    return json_object_array_length(list) < before ? write_list(dot, list, err) : 0;
 }
 
 /* A file name as text: JSON and terminals take UTF-8 only. */
@@ -191,11 +218,19 @@ int overlaps_list(const struct sync_place *place, struct json_object **out, stru
 /* --- resolving -------------------------------------------------------------------------------- */
 
 struct resolve {
+    int dot;  /* <home>/.worktree */
     int tree; /* the worktree */
     const char *file;
     enum overlaps_choice choice;
     struct err *err;
 };
+
+static int moved_away(struct resolve *r, const char *path)
+{
+    return err_set(r->err, ERR_CONFLICT,
+                   "%.300s was moved or deleted since; --both leaves everything as it is now",
+                   path);
+}
 
 /* Where `what` is in text, nearest to byte `near`; -1 when it is not there. */
 static long find_nearest(const struct str *text, const struct str *what, size_t near)
@@ -231,7 +266,9 @@ static int resolve_text(struct resolve *r, struct json_object *o, int64_t line)
         return err_set(r->err, ERR_INVALID, "remembered overlaps are damaged");
     cleanup_close int dir = path_open_parent(r->tree, r->file, false, &name, r->err);
     if (dir < 0)
-        return dir;
+        return dir == ERR_NOT_FOUND ? moved_away(r, r->file) : dir;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        return moved_away(r, r->file);
     int rc = fd_read_file(dir, name, MERGE_TREE_TEXT_MAX, &text, r->err);
     if (rc < 0)
         return rc;
@@ -245,19 +282,34 @@ static int resolve_text(struct resolve *r, struct json_object *o, int64_t line)
     str_add(&out, text.p, (size_t)at);
     str_add(&out, chosen.p, chosen.len);
     str_add(&out, text.p + at + merged.len, text.len - (size_t)at - merged.len);
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_errno(r->err, "stat %.300s", r->file);
     return fd_write_file(dir, name, out.p, out.len, st.st_mode & 0777, r->err);
+}
+
+static int keep_directory(struct resolve *r, int dir, const char *name, const char *path)
+{
+    if (mkdirat(r->dot, "kept", 0700) < 0 && errno != EEXIST)
+        return err_errno(r->err, "create .worktree/kept");
+    for (int i = 1;; i++) {
+        cleanup_free char *to = xasprintf("kept/%lld.%d", (long long)time(NULL), i);
+        if (renameat2(dir, name, r->dot, to, RENAME_NOREPLACE) == 0)
+            return 0;
+        if (errno != EEXIST || i == KEPT_TRIES)
+            return err_errno(r->err, "keep %.300s aside", path);
+    }
 }
 
 static int remove_path(struct resolve *r, const char *path)
 {
     const char *name;
     cleanup_close int dir = path_open_parent(r->tree, path, false, &name, r->err);
+    if (dir == ERR_NOT_FOUND || dir == ERR_DENIED)
+        return 0; /* a link or nothing where its directory was: it is gone */
     if (dir < 0)
         return dir;
-    return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? err_errno(r->err, "remove %.300s", path)
-                                                         : 0;
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    return errno == EISDIR ? keep_directory(r, dir, name, path)
+                           : err_errno(r->err, "remove %.300s", path);
 }
 
 /* Mine is at other, theirs at the file's own name. */
@@ -267,13 +319,53 @@ static int resolve_copies(struct resolve *r, const char *other)
     const char *other_name;
     if (r->choice == OVERLAPS_THEIRS)
         return remove_path(r, other);
-    cleanup_close int dir = path_open_parent(r->tree, r->file, false, &name, r->err);
-    cleanup_close int from =
-        dir < 0 ? -1 : path_open_parent(r->tree, other, false, &other_name, r->err);
-    if (dir < 0 || from < 0)
-        return r->err->code;
-    return renameat(from, other_name, dir, name) < 0 ? err_errno(r->err, "rename %.300s", other)
-                                                     : 0;
+    cleanup_close int from = path_open_parent(r->tree, other, false, &other_name, r->err);
+    if (from < 0)
+        return from == ERR_NOT_FOUND ? moved_away(r, other) : from;
+    cleanup_close int dir = path_open_parent(r->tree, r->file, true, &name, r->err);
+    if (dir < 0)
+        return dir;
+    if (renameat2(from, other_name, dir, name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EEXIST && renameat2(from, other_name, dir, name, RENAME_EXCHANGE) == 0)
+        return remove_path(r, other);
+    return errno == ENOENT ? moved_away(r, other) : err_errno(r->err, "rename %.300s", other);
+}
+
+/* It is at the file's name, which is theirs; mine called it other. */
+static int resolve_names(struct resolve *r, const char *other)
+{
+    const char *name;
+    const char *other_name;
+    if (r->choice == OVERLAPS_THEIRS)
+        return 0;
+    cleanup_close int from = path_open_parent(r->tree, r->file, false, &name, r->err);
+    if (from < 0)
+        return from == ERR_NOT_FOUND ? moved_away(r, r->file) : from;
+    cleanup_close int dir = path_open_parent(r->tree, other, true, &other_name, r->err);
+    if (dir < 0)
+        return dir;
+    if (renameat2(from, name, dir, other_name, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == ENOENT ? moved_away(r, r->file) : err_errno(r->err, "rename %.300s", r->file);
+}
+
+/* The file that one side deleted; what is a directory by now is not that file. */
+static int remove_file(struct resolve *r)
+{
+    const char *name;
+    struct stat st;
+    cleanup_close int dir = path_open_parent(r->tree, r->file, false, &name, NULL);
+    if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    return remove_path(r, r->file);
+}
+
+static enum overlaps_choice other_side(enum overlaps_choice choice)
+{
+    if (choice == OVERLAPS_BOTH)
+        return choice;
+    return choice == OVERLAPS_MINE ? OVERLAPS_THEIRS : OVERLAPS_MINE;
 }
 
 static int resolve_one(struct resolve *r, struct json_object *o)
@@ -291,10 +383,12 @@ static int resolve_one(struct resolve *r, struct json_object *o)
         return resolve_text(r, o, line);
     if (strcmp(kind, merge_overlap_word(MERGE_FILE_DELETED_MODIFIED)) == 0) {
         bool mine_deleted = strcmp(by, "local") == 0;
-        return mine_deleted == (r->choice == OVERLAPS_MINE) ? remove_path(r, r->file) : 0;
+        return mine_deleted == (r->choice == OVERLAPS_MINE) ? remove_file(r) : 0;
     }
     if (get_bytes(o, "other_path", &other) == 0 && other.len && path_is_clean_rel(other.p))
-        return resolve_copies(r, other.p);
+        return strcmp(kind, merge_overlap_word(MERGE_FILE_RENAMED_TWICE)) == 0
+                   ? resolve_names(r, other.p)
+                   : resolve_copies(r, other.p);
     return err_set(r->err, ERR_UNSUPPORTED,
                    "%.300s cannot be decided by choosing a side; edit it, "
                    "then use --both",
@@ -316,13 +410,14 @@ int overlaps_resolve(const struct sync_place *place, const char *file, enum over
     if (tree < 0)
         return err_errno(err, "open %s", place->worktree);
     int rc = read_list(dot, &list, err);
-    struct resolve r = {.tree = tree, .file = file, .choice = choice, .err = err};
+    struct resolve r = {.dot = dot, .tree = tree, .file = file, .err = err};
     /* The last one first: line numbers before it stay right. */
     for (size_t i = rc == 0 ? json_object_array_length(list) : 0; rc == 0 && i-- > 0;) {
         cleanup_str struct str path = STR_INIT;
         struct json_object *o = json_object_array_get_idx(list, i);
         if (get_bytes(o, "path", &path) < 0 || strcmp(path.p, file) != 0)
             continue;
+        r.choice = json_object_object_get_ex(o, "others", NULL) ? other_side(choice) : choice;
         rc = resolve_one(&r, o);
         if (rc == 0) {
             json_object_array_del_idx(list, i, 1);

@@ -35,15 +35,17 @@ static int remote_change(struct work *w, const struct oid *head, const struct ag
     out->has_second = true;
     out->second = *remote;
     out->login = "remote";
+    out->others = true;
     out->subject = xstrdup("sync: merge the published branch");
     *needed = true;
     return rc;
 }
 
-static int take_remote(const struct sync_place *place, struct oid *remote, struct err *err)
+static int take_remote(const struct sync_place *place, struct oid *remote,
+                       struct merge_report *report, struct err *err)
 {
     bool done;
-    return extra_commit(place, remote_change, remote, &done, err);
+    return extra_commit(place, remote_change, remote, report, &done, err);
 }
 
 int sync_publish(const struct sync_place *place, struct publish_result *out, struct err *err)
@@ -53,7 +55,10 @@ int sync_publish(const struct sync_place *place, struct publish_result *out, str
         cleanup_agent struct agent_client *agent = NULL;
         cleanup(agent_published_release) struct agent_published done = {0};
         struct err why = ERR_INIT;
+        struct merge_report so_far = out->sync.overlaps;
+        out->sync.overlaps = (struct merge_report)MERGE_REPORT_INIT;
         sync_result_release(&out->sync);
+        out->sync.overlaps = so_far;
         int rc = sync_run(&options, &out->sync, err);
         if (rc == 0)
             rc = agent_connect(place->socket, place->login, place->provider, &agent, err);
@@ -69,7 +74,7 @@ int sync_publish(const struct sync_place *place, struct publish_result *out, str
         if (rc != ERR_CONFLICT)
             return err_set(err, rc, "%s", why.msg);
         if (done.has_remote)
-            rc = take_remote(place, &done.remote, err);
+            rc = take_remote(place, &done.remote, &out->sync.overlaps, err);
         else if (!done.has_head)
             return err_set(err, rc, "%s", why.msg);
         else

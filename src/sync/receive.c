@@ -191,7 +191,8 @@ static int remember(struct receive *r)
     if (lock < 0)
         return lock;
     int rc = extra_tree_of(r->w.mem, &r->head, &tree, r->err);
-    return rc ? rc : overlaps_remember(dot, r->w.mem, &r->head, &tree, &r->out->overlaps, r->err);
+    return rc ? rc
+              : overlaps_remember(dot, r->w.mem, &r->head, &tree, &r->out->overlaps, false, r->err);
 }
 
 int sync_receive(const struct sync_place *place, const char *git_dir, const struct oid *pushed,

@@ -147,9 +147,7 @@ static int fill_result(struct work *w, struct round *r, struct sync_result *out,
     note_submodules(w);
     free(out->warning);
     out->warning = steal(&w->warning);
-    merge_report_release(&out->overlaps);
-    out->overlaps = r->merged.report;
-    r->merged.report = (struct merge_report)MERGE_REPORT_INIT;
+    merge_report_append(&out->overlaps, &r->merged.report);
     int rc = sync_files_diff(w->mem, &w->base_tree, &w->local_tree, &out->sent, err);
     return rc ? rc : sync_files_diff(w->mem, &w->base_tree, &r->head_tree, &out->received, err);
 }
@@ -202,7 +200,7 @@ int sync_run(const struct sync_options *options, struct sync_result *out, struct
     if (rc == 0)
         rc = settle(&w, &r, agent, err);
     if (rc == 0 && r.commit)
-        rc = overlaps_remember(w.dot, w.mem, &r.result, &r.tree, &r.merged.report, err);
+        rc = overlaps_remember(w.dot, w.mem, &r.result, &r.tree, &r.merged.report, false, err);
     if (rc == 0)
         rc = refresh(&w, &r, out, err);
     return rc ? rc : fill_result(&w, &r, out, err);

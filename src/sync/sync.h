@@ -49,11 +49,11 @@ struct sync_result {
     bool committed;                              /* a commit of ours was made */
     bool advanced;                               /* others' work came in */
     struct oid saved; /* refs/steadystate/saved/<..>: what was staged or committed, else zero */
-    struct sync_files sent;     /* local changes that went out */
-    struct sync_files received; /* changes of others that came in */
-    struct sync_files kept;     /* saved again while the sync ran; next sync sends them */
-    struct merge_report overlaps;
-    char *warning; /* a file that could not be read and was left out, or NULL */
+    struct sync_files sent;       /* local changes that went out */
+    struct sync_files received;   /* changes of others that came in */
+    struct sync_files kept;       /* saved again while the sync ran; next sync sends them */
+    struct merge_report overlaps; /* appended to */
+    char *warning;                /* a file that could not be read and was left out, or NULL */
 };
 void sync_result_release(struct sync_result *r);
 #define cleanup_sync_result cleanup(sync_result_release)
@@ -71,7 +71,7 @@ struct publish_result {
     char *branch;
     char *remote_url;
     struct oid commit;
-    struct sync_result sync; /* of the last round */
+    struct sync_result sync; /* of the last round; overlaps of all */
 };
 void publish_result_release(struct publish_result *r);
 #define cleanup_publish_result cleanup(publish_result_release)

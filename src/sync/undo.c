@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "sync/commit.h"
 #include "sync/extra.h"
+#include "sync/overlaps.h"
 
 #define UNDO_COMMITS_MAX 10000 /* looked at for the person's last sync */
 #define UNDO_PREFIX "undo "
@@ -93,7 +94,9 @@ int sync_undo(const struct sync_place *place, struct undo_result *out, struct er
 {
     const struct sync_options options = {.place = place};
     bool done;
-    int rc = extra_commit(place, undo_change, out, &done, err);
+    int rc = extra_commit(place, undo_change, out, &out->sync.overlaps, &done, err);
+    if (rc == 0 && done)
+        rc = overlaps_forget(place, &out->undone, err);
     if (rc < 0 || !done)
         return rc;
     return sync_run(&options, &out->sync, err);

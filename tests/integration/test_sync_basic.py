@@ -350,6 +350,65 @@ def test_conflicts_resolve_undo(session_of):
     s.fsck()
 
 
+def test_resolve_directories_and_what_is_gone(session_of):
+    s = session_of({"a": "A\n", "b": "B\n", "d/1": "1\n", "x": "x = 1\n", "y": "y = 1\n", "z": "z\n" * 9})
+    ann, ben = s.people
+    ann.sh("rm a; mkdir a; echo in >a/in; rm b; ln -s x b; rm -r d; echo dfile >d; echo x = 2 >x; echo y = 2 >y;"
+           "mv z zann")
+    ben.sh("echo ben >>a; rm b; mkdir b; echo in >b/in; echo ben >d/2; echo x = 3 >x; echo y = 3 >y; mv z zben")
+    ann.sync()
+    ben.sync()
+    ann.sync()
+    ann.sh("rm x; mkdir y.d; mv y y.d/y")
+    ann.sync()
+    ben.sync()
+    ben.sh("echo ignored >a/unsynced")
+    for name in ("x", "y"):
+        done = ben.cli("resolve", name, "--mine", check=False)
+        assert done.returncode == 1 and "--both" in done.stderr, done
+    ben.cli("resolve", "x", "--both")
+    ben.cli("resolve", "y", "--both")
+    for name in sorted({o["file"] for o in json.loads(ben.cli("conflicts", "--json").stdout)}):
+        ben.cli("resolve", name, "--mine")
+    assert json.loads(ben.cli("conflicts", "--json").stdout) == []
+    ben.sync()
+    files = s.settle()
+    assert files == {b"a": ("file", b"A\nben\n"), b"b/in": ("file", b"in\n"),
+                     b"d/2": ("file", b"ben\n"), b"y.d/y": ("file", b"y = 2\ny = 3\n"),
+                     b"zben": ("file", b"z\n" * 9)}
+    assert [p.read_text() for p in (ben.home / ".worktree/kept").glob("*/unsynced")] == ["ignored\n"]
+
+
+def test_undo_and_publish_tell_what_overlaps(session_of):
+    s = session_of({"f": "1\n2\n3\n4\n5\n", "bin": b"\0a", "p": "p = 1\n"})
+    ann, ben = s.people
+    ann.sh("sed -i s/3/ann/ f; echo new >new; printf '\\0ann' >bin")
+    ben.sh("printf '\\0ben' >bin")
+    ann.sync()
+    ben.sync()
+    ben.cli("undo")
+    assert json.loads(ben.cli("conflicts", "--json").stdout) == []  # taken back with the sync
+    ben.sh("sed -i s/ann/annben/ f; echo more >>new")
+    ben.sync()
+    told = json.loads(ann.cli("undo", "--json").stdout)["overlaps"]
+    assert {o["file"] for o in told} == {"f", "new"}
+    assert {o["file"] for o in json.loads(ann.cli("conflicts", "--json").stdout)} == {"f", "new"}
+    ann.cli("resolve", "f", "--theirs")
+    ann.cli("resolve", "new", "--mine")
+    assert ann.read("f") == "1\n2\nannben\n4\n5\n" and not (ann.tree / "new").exists()
+    # the published branch moved on: what overlaps is told by publish, and mine is the session's
+    ann.cli("publish")
+    ben.sh(f"""git clone -q -b {s.branch} {s.origin} ~/other; cd ~/other; echo p = 2 >p
+        git -c user.name=x -c user.email=x@y commit -qam elsewhere; git push -q origin {s.branch}""")
+    ann.write("p", "p = 3\n")
+    assert [o["file"] for o in json.loads(ann.cli("publish", "--json").stdout)["overlaps"]] == ["p"]
+    assert [o["file"] for o in json.loads(ann.cli("conflicts", "--json").stdout)] == ["p"]
+    ann.cli("resolve", "p", "--mine")
+    assert ann.read("p") == "p = 3\n"
+    s.settle()
+    s.fsck()
+
+
 def test_what_git_cannot_take(session_of):
     """A repository without a commit inside the worktree, an unreadable file: the rest is synced."""
     s = session_of({"f": "x\n", "g": "y\n"})
