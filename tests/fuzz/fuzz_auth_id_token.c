@@ -16,7 +16,7 @@
 #define D "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"
 #define SET                                                                                        \
     "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"a\",\"x\":\"" X "\",\"y\":\"" Y "\"}]" \
-                                                                                            "}"
+    "}"
 
 static struct jwk_set *read_set(void)
 {
