@@ -145,8 +145,7 @@ static void test_next(void **state)
     (void)state;
     cleanup_str struct str next = STR_INIT;
     static const char *const links[] = {
-        "<https://h/a?page=1>; rel=\"prev\", <https://h/3>; rel=\"next\", <https://h/9>; "
-        "rel=\"last\"",
+        "<https://h/?p=1>; rel=\"prev\", <https://h/3>; rel=\"next\", <https://h/9>; rel=\"last\"",
         "<https://h/3>;rel=next",
         "<https://h/3> ; title=\"a, <b>; \\\"c\" ; REL = \"last Next\"",
         "<https://h/1>; title=\"rel=\\\"next\\\"\"; rel=first , <https://h/3>; x; rel=\"next\"",
