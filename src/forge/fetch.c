@@ -53,6 +53,18 @@ static int perform(struct http_client *http, const char *url, const char *token,
     return rc ? err_set(err, ERR_UNAVAILABLE, "%s", why.msg) : 0;
 }
 
+/* What a 304 says of the answer counts before what is remembered of it (RFC 9111 section 4.3.4): a
+ * page that is as it was may have a next one by now. */
+static void freshen(struct http_response *res, struct http_response *known)
+{
+    for (size_t i = 0; i < known->headers.len; i++)
+        strv_push(&res->headers, known->headers.v[i]);
+    str_release(&res->body);
+    res->body = known->body;
+    known->body = (struct str)STR_INIT;
+    res->status = known->status;
+}
+
 /* One GET; what is remembered when the forge says that it is still so. */
 static int get_once(const struct forge *f, struct http_client *http, const char *url,
                     const char *token, struct http_response *res, struct err *err)
@@ -66,9 +78,7 @@ static int get_once(const struct forge *f, struct http_client *http, const char 
     if (rc == 0 && condition && res->status == 304) {
         const char *now = http_response_header(res, "etag");
         if (!now || forge_etag_is_same(now, etag.p)) {
-            http_response_release(res);
-            *res = known;
-            known = (struct http_response)HTTP_RESPONSE_INIT;
+            freshen(res, &known);
             return 0;
         }
         /* It says "still so" of something else than we asked about. */

@@ -22,8 +22,8 @@ every request:
     private     ["owner/name", ...]
     renamed     {"owner/old": "owner/new"}
     page_max    entries of a page at most
-    etags       answers have ETags and 304 says that nothing is new: "strong", "weak", or "liar" (304 for every
-                If-None-Match, naming another answer)
+    etags       answers have ETags and 304 says that nothing is new: "strong", "weak", "body" (of the body
+                alone, the 304 carries Link and the like), or "liar" (304 for every If-None-Match, naming another answer)
     no_link     GitLab tells the next page by X-Next-Page only
     protected   ["refs/heads/main", ...]: a push to them is refused as GitHub does it (GH006)
     fault       null, or {"kind": ..., "match": substring of the path, "times": n or absent = always}
@@ -219,13 +219,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, body, headers = REST.answer(split.path, query, login, token)
         kind = state().get("etags")
         if kind and status == 200 and not fault:
-            digest = hashlib.sha256(json.dumps([body, headers]).encode()).hexdigest()
+            named = [body] if kind == "body" else [body, headers]
+            digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
             etag = ("W/" if kind == "weak" else "") + f'"{digest}"'
             headers = [*headers, ("ETag", etag)]
             asked = self.headers.get("If-None-Match")
             if asked == etag or (asked and kind == "liar"):
                 self.send_response(304)
                 self.send_header("ETag", '"of something else"' if kind == "liar" else etag)
+                if kind == "body":
+                    for name, value in headers[:-1]:
+                        self.send_header(name, value)
                 self.send_header("Connection", "close")
                 self.end_headers()
                 self.close_connection = True

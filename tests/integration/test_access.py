@@ -334,6 +334,17 @@ def test_nothing_new(team, dialect):
     team.forge.configure(fault=None, etags=None)
 
 
+def test_another_page(team, dialect):
+    """A first page that is as it was says where a second one is by now."""
+    team.forge.configure(etags="body", page_max=1)
+    team.person("anna", 1, "push")
+    jwt = team.log_in("anna")
+    assert team.members(jwt, team.running(jwt)) == {"anna": "creator"}
+    team.person("bert", 2, "push")
+    assert team.members(jwt, team.running(jwt)) == {"anna": "creator", "bert": "collaborator"}
+    team.forge.configure(etags=None)
+
+
 def test_not_there(team):
     """A repository that is absent or invisible fails as such, not as a failure to find keys."""
     team.person("anna", 1)
