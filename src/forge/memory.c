@@ -15,6 +15,7 @@ struct entry {
     int64_t at;
     struct strv headers;
     struct str body;
+    size_t bytes; /* of these two */
 };
 
 struct forge_memory {
@@ -93,7 +94,7 @@ static struct entry *find(struct forge_memory *m, const char *key)
 
 static void drop(struct forge_memory *m, struct entry *e)
 {
-    m->bytes -= e->body.len;
+    m->bytes -= e->bytes;
     entry_release(e);
     *e = m->entries[--m->len];
 }
@@ -108,6 +109,14 @@ static void make_room(struct forge_memory *m, size_t bytes)
                 oldest = &m->entries[i];
         drop(m, oldest);
     }
+}
+
+static size_t size_of(const struct http_response *res)
+{
+    size_t n = res->body.len;
+    for (size_t i = 0; i < res->headers.len; i++)
+        n += strlen(res->headers.v[i]);
+    return n;
 }
 
 static void copy_headers(struct strv *to, const struct strv *from)
@@ -147,15 +156,17 @@ void forge_memory_put(struct forge_memory *m, const char *url, const char *token
         drop(m, old);
     if (etag && forge_etag_is_usable(etag, strlen(etag)) &&
         res->body.len <= FORGE_MEMORY_BODY_MAX) {
-        make_room(m, res->body.len);
+        size_t bytes = size_of(res);
+        make_room(m, bytes);
         VEC_GROW(m->entries, m->len, m->cap);
         struct entry *e = &m->entries[m->len++];
-        *e = (struct entry){.key = str_detach(&key), .etag = xstrdup(etag), .at = now};
+        *e = (struct entry){
+            .key = str_detach(&key), .etag = xstrdup(etag), .at = now, .bytes = bytes};
         e->headers = (struct strv)STRV_INIT;
         e->body = (struct str)STR_INIT;
         copy_headers(&e->headers, &res->headers);
         str_add(&e->body, res->body.p, res->body.len);
-        m->bytes += res->body.len;
+        m->bytes += bytes;
     }
     pthread_mutex_unlock(&m->lock);
 }

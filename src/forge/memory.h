@@ -18,7 +18,7 @@
 
 #define FORGE_MEMORY_LIFE_S 3600
 #define FORGE_MEMORY_ENTRIES_MAX 4096
-#define FORGE_MEMORY_BYTES_MAX (16 * 1024 * 1024) /* of bodies */
+#define FORGE_MEMORY_BYTES_MAX (16 * 1024 * 1024) /* of bodies and headers */
 #define FORGE_MEMORY_BODY_MAX (512 * 1024)        /* a larger one is not remembered */
 #define FORGE_ETAG_MAX 256
 
